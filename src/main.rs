@@ -1,0 +1,3 @@
+//! The `nmi-guard` command.
+#![forbid(unsafe_code)]
+fn main() {}
