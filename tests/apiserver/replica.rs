@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nmi_guard_testkit::process::{Process, free_port};
-use nmi_guard_testkit::wait::eventually;
+use nmi_guard_testkit::wait::eventually_while;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -45,8 +45,7 @@ impl Replica {
     /// Waits until `/readyz` answers 200.
     pub async fn until_ready(&mut self) -> Result<()> {
         let (process, admin) = (&mut self.process, self.admin);
-        let ready = eventually("nmi-guard is ready", LIMIT, async || {
-            process.check_running()?;
+        let ready = eventually_while("nmi-guard is ready", LIMIT, || process.check_running(), async || {
             match get(admin, "/readyz?verbose").await? {
                 (200, _) => Ok(()),
                 (status, body) => bail!("/readyz answers {status}: {body}"),

@@ -17,7 +17,7 @@ pub(super) struct Credentials {
 
 impl Credentials {
     /// Makes an authority and writes what the API server needs into `folder`: `ca.crt`, `server.crt`,
-    /// `server.key` for 127.0.0.1, and `service-accounts.key` to sign tokens with.
+    /// `server.key` for 127.0.0.1, and `service-accounts.key` and `.pub` for tokens.
     pub(super) fn create(folder: &Path) -> Result<Self> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "nmi-guard test cluster");
@@ -27,7 +27,9 @@ impl Credentials {
 
         let credentials = Self { folder: folder.to_owned(), authority };
         std::fs::write(credentials.path("ca.crt"), credentials.authority.pem())?;
-        std::fs::write(credentials.path("service-accounts.key"), KeyPair::generate()?.serialize_pem())?;
+        let tokens = KeyPair::generate()?;
+        std::fs::write(credentials.path("service-accounts.key"), tokens.serialize_pem())?;
+        std::fs::write(credentials.path("service-accounts.pub"), tokens.public_key_pem())?;
         let names = ["127.0.0.1", "localhost", "kubernetes.default.svc"].map(String::from).to_vec();
         let server = CertificateParams::new(names)?;
         let (certificate, key) = credentials.issue(server, ExtendedKeyUsagePurpose::ServerAuth)?;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Process, free_port};
-use crate::wait::eventually;
+use crate::wait::eventually_while;
 use binaries::program;
 use credentials::Credentials;
 
@@ -142,11 +142,15 @@ impl ApiServer {
         let process = Process::start(self.apiserver_command()?, &self.log("kube-apiserver"))?;
         let process = self.apiserver.insert(process);
         let client = &self.client;
-        eventually("kube-apiserver is ready", START_LIMIT, async || {
-            process.check_running()?;
-            client.request_text(http::Request::get("/readyz").body(Vec::new())?).await?;
-            Ok(())
-        })
+        eventually_while(
+            "kube-apiserver is ready",
+            START_LIMIT,
+            || process.check_running(),
+            async || {
+                client.request_text(http::Request::get("/readyz").body(Vec::new())?).await?;
+                Ok(())
+            },
+        )
         .await
         .map_err(|error| error.context(format!("the end of its log:\n{}", process.log_tail())))
     }
@@ -161,12 +165,16 @@ impl ApiServer {
         let process = Process::start(self.controller_manager_command()?, &self.log("controller-manager"))?;
         let process = self.controller_manager.insert(process);
         let client = &self.client;
-        eventually("the controller-manager has made a ServiceAccount", START_LIMIT, async || {
-            process.check_running()?;
-            let path = "/api/v1/namespaces/default/serviceaccounts/default";
-            client.request_text(http::Request::get(path).body(Vec::new())?).await?;
-            Ok(())
-        })
+        eventually_while(
+            "the controller-manager has made a ServiceAccount",
+            START_LIMIT,
+            || process.check_running(),
+            async || {
+                let path = "/api/v1/namespaces/default/serviceaccounts/default";
+                client.request_text(http::Request::get(path).body(Vec::new())?).await?;
+                Ok(())
+            },
+        )
         .await
         .map_err(|error| error.context(format!("the end of its log:\n{}", process.log_tail())))
     }
@@ -194,7 +202,7 @@ impl ApiServer {
             .arg(format!("--tls-cert-file={}", file("server.crt")))
             .arg(format!("--tls-private-key-file={}", file("server.key")))
             .arg(format!("--client-ca-file={}", file("ca.crt")))
-            .arg(format!("--service-account-key-file={}", file("service-accounts.key")))
+            .arg(format!("--service-account-key-file={}", file("service-accounts.pub")))
             .arg(format!("--service-account-signing-key-file={}", file("service-accounts.key")))
             .arg(format!("--audit-policy-file={}", file("audit-policy.yaml")))
             .arg(format!("--audit-log-path={}", file("audit.log")))
@@ -202,6 +210,7 @@ impl ApiServer {
                 "--audit-log-mode=blocking-strict",
                 "--authorization-mode=RBAC",
                 "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",
                 // Loopback cannot be an endpoint of the Service `kubernetes`.
                 "--endpoint-reconciler-type=none",
                 "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
