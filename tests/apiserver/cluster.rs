@@ -1,6 +1,5 @@
 //! The cluster that the tests share, and what they do to it.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,12 +115,60 @@ impl Cluster {
         Ok(serde_saphyr::from_multiple(&text)?)
     }
 
+    /// Changes fields of the registered webhook, by a strategic merge patch.
+    pub async fn change_webhook(&mut self, fields: &Value) -> Result<()> {
+        self.disturbed = true;
+        let mut webhook = fields.clone();
+        webhook["name"] = json!("pods.nmi-guard.io");
+        let patch = json!({"webhooks": [webhook]}).to_string();
+        let configuration = "mutatingwebhookconfiguration/nmi-guard";
+        self.api.kubectl_text(["patch", configuration, "--type=strategic", "-p", &patch])?;
+        Ok(())
+    }
+
+    /// Says that the next test needs [`Cluster::restore`] to do its work.
+    pub fn disturb(&mut self) {
+        self.disturbed = true;
+    }
+
     /// Waits until the API server calls the webhook as it is configured now.
     pub async fn until_in_force(&mut self) -> Result<()> {
         let namespace = self.opted_in().await?;
-        eventually("the webhook is in force", SOON, async || {
-            let created = self.dry_run(&namespace, &pod("in-force")).await?;
+        self.until_guarded(&namespace).await
+    }
+
+    /// Waits until Pods in `namespace` are guarded.
+    pub async fn until_guarded(&self, namespace: &str) -> Result<()> {
+        eventually("Pods are guarded", SOON, async || {
+            let created = self.dry_run(namespace, &pod("try")).await?;
             ensure!(is_guarded(&created), "not guarded: {created}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until Pods in `namespace` are refused because nmi-guard cannot be reached.
+    pub async fn until_refused(&self, namespace: &str) -> Result<()> {
+        eventually("Pods are refused", SOON, async || match self.dry_run(namespace, &pod("try")).await {
+            Err(kube::Error::Api(status)) => {
+                let text = "failed calling webhook \"pods.nmi-guard.io\"";
+                ensure!(status.message.contains(text), "{}", status.message);
+                Ok(())
+            }
+            other => bail!("{other:?}"),
+        })
+        .await
+    }
+
+    /// Waits until every replica has answered a review.
+    pub async fn until_all_replicas_review(&self) -> Result<()> {
+        eventually("every replica has answered a review", SOON, async || {
+            for replica in &self.replicas {
+                let (_, metrics) = replica.get("/metrics").await?;
+                let reviews =
+                    |line: &&str| line.starts_with("nmi_guard_reviews_total{") && !line.ends_with(" 0");
+                ensure!(metrics.lines().any(|line| reviews(&line)), "none in:\n{metrics}");
+            }
             Ok(())
         })
         .await
@@ -169,23 +216,17 @@ impl Cluster {
         Ok(self.api.client().request(Request::get(path).body(Vec::new())?).await?)
     }
 
-    /// The calls of nmi-guard's webhook in `namespace`, oldest first, by the audit log: for each, whether
-    /// it changed the Pod.
+    /// The calls of nmi-guard's webhook for all Pods created in `namespace`, oldest first, by the audit
+    /// log: for each, whether it changed the Pod.
     pub fn reviews(&self, namespace: &str) -> Result<Vec<bool>> {
-        let mut reviews = Vec::new();
-        for event in self.audit_events(namespace)? {
-            let annotations = event["annotations"].as_object().cloned().unwrap_or_default();
-            for (key, value) in annotations {
-                if !key.starts_with("mutation.webhook.admission.k8s.io/") {
-                    continue;
-                }
-                let call: Value = serde_json::from_str(value.as_str().context("not a string")?)?;
-                if call["configuration"] == "nmi-guard" {
-                    reviews.push(call["mutated"].as_bool().context("no mutated")?);
-                }
-            }
-        }
-        Ok(reviews)
+        calls(self.audit_events(namespace)?)
+    }
+
+    /// Like [`Cluster::reviews`], for the Pod `name` alone.
+    pub fn reviews_of(&self, namespace: &str, name: &str) -> Result<Vec<bool>> {
+        let mut events = self.audit_events(namespace)?;
+        events.retain(|event| event["objectRef"]["name"] == name);
+        calls(events)
     }
 
     /// The audit events of Pods whose creation was asked for in `namespace`.
@@ -212,6 +253,24 @@ impl Cluster {
         let token = answer["status"]["token"].as_str().context("no token")?;
         self.api.kubeconfig_for_token("nmi-guard", token)
     }
+}
+
+/// The calls of nmi-guard's webhook in `events`: whether each changed the object.
+fn calls(events: Vec<Value>) -> Result<Vec<bool>> {
+    let mut calls = Vec::new();
+    for event in events {
+        let annotations = event["annotations"].as_object().cloned().unwrap_or_default();
+        for (key, value) in annotations {
+            if !key.starts_with("mutation.webhook.admission.k8s.io/") {
+                continue;
+            }
+            let call: Value = serde_json::from_str(value.as_str().context("not a string")?)?;
+            if call["configuration"] == "nmi-guard" {
+                calls.push(call["mutated"].as_bool().context("no mutated")?);
+            }
+        }
+    }
+    Ok(calls)
 }
 
 /// The project's manifests.

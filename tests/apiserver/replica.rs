@@ -35,6 +35,7 @@ impl Replica {
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             // The API server calls the webhook by this address, not by the name of its Service.
             .arg("--dns-name=127.0.0.1")
+            .arg(concat!("--config=", env!("CARGO_MANIFEST_DIR"), "/manifests/base/config.yaml"))
             .args(["--namespace=nmi-guard", "--log-format=text"])
             .args(arguments);
         let mut replica = Self { process: Process::start(command, log)?, webhook, admin };
@@ -45,12 +46,15 @@ impl Replica {
     /// Waits until `/readyz` answers 200.
     pub async fn until_ready(&mut self) -> Result<()> {
         let (process, admin) = (&mut self.process, self.admin);
-        let ready = eventually_while("nmi-guard is ready", LIMIT, || process.check_running(), async || {
-            match get(admin, "/readyz?verbose").await? {
+        let ready = eventually_while(
+            "nmi-guard is ready",
+            LIMIT,
+            || process.check_running(),
+            async || match get(admin, "/readyz?verbose").await? {
                 (200, _) => Ok(()),
                 (status, body) => bail!("/readyz answers {status}: {body}"),
-            }
-        });
+            },
+        );
         ready.await.with_context(|| format!("the end of its log:\n{}", self.process.log_tail()))
     }
 
