@@ -43,14 +43,23 @@ impl FromStr for LogFilter {
     /// those of its libraries stay at `warn`. A list such as `info,kube=debug` sets each by itself.
     fn from_str(text: &str) -> Result<Self, LogFilterError> {
         let targets = match text.parse::<LevelFilter>() {
-            Ok(level) => Targets::new()
-                .with_default(level.min(LevelFilter::WARN))
-                .with_target(env!("CARGO_CRATE_NAME"), level),
+            Ok(level) => own_events_at(level),
             // `Targets` takes any single word for a target to be logged in full; here it is a typing error.
             Err(_) if !text.contains('=') => return Err(LogFilterError),
             Err(_) => text.parse().map_err(|_| LogFilterError)?,
         };
         Ok(Self { text: text.to_owned(), targets })
+    }
+}
+
+fn own_events_at(level: LevelFilter) -> Targets {
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), level)
+}
+
+impl Default for LogFilter {
+    /// The level `info`.
+    fn default() -> Self {
+        Self { text: "info".to_owned(), targets: own_events_at(LevelFilter::INFO) }
     }
 }
 
