@@ -23,7 +23,7 @@ const SERVING_CERTIFICATE: &str = "serving-certificate";
 pub(super) struct Admin {
     pub(super) conditions: Conditions,
     pub(super) metrics: Metrics,
-    pub(super) certificates: Arc<CertificateStore>,
+    pub(super) certificates: CertificateStore,
 }
 
 /// The admin port's routes.

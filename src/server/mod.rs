@@ -54,7 +54,7 @@ pub struct Parts {
     /// Reviews requests.
     pub reviewer: Arc<Reviewer>,
     /// Holds the certificate; each new connection gets the one that is current then.
-    pub certificates: Arc<CertificateStore>,
+    pub certificates: CertificateStore,
     /// Makes readiness, with the certificate.
     pub conditions: Conditions,
     /// Counts.
@@ -97,7 +97,7 @@ impl Server {
     pub async fn bind(options: Options, parts: Parts) -> Result<Self, BindError> {
         let Parts { reviewer, certificates, conditions, metrics } = parts;
         let limits = Arc::new(options.limits);
-        let tls = tls::config(Arc::clone(&certificates) as _, options.client_ca.as_deref())?;
+        let tls = tls::config(Arc::new(certificates.clone()), options.client_ca.as_deref())?;
         let (tcp, address) = listen(options.listen).await?;
         let (admin_tcp, admin_address) = listen(options.admin_listen).await?;
 

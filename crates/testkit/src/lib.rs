@@ -1,1 +1,4 @@
 //! Test support.
+
+pub mod https;
+pub mod review;

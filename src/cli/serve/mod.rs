@@ -58,7 +58,7 @@ async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Out
     let policy = Arc::new(ArcSwap::from_pointee(config.policy.clone()));
     let parts = Parts {
         reviewer: reviewer(Arc::clone(&policy)),
-        certificates: Arc::default(),
+        certificates: CertificateStore::default(),
         conditions: Conditions::default(),
         metrics: Metrics::default(),
     };
