@@ -26,6 +26,8 @@ pub struct LogFilter {
     targets: Targets,
 }
 
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 /// Text that is no [`LogFilter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a level or a list of target=level")]
@@ -42,11 +44,15 @@ impl FromStr for LogFilter {
     /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`) is that of nmi-guard's own events,
     /// those of its libraries stay at `warn`. A list such as `info,kube=debug` sets each by itself.
     fn from_str(text: &str) -> Result<Self, LogFilterError> {
-        let targets = match text.parse::<LevelFilter>() {
-            Ok(level) => own_events_at(level),
-            // `Targets` takes any single word for a target to be logged in full; here it is a typing error.
-            Err(_) if !text.contains('=') => return Err(LogFilterError),
-            Err(_) => text.parse().map_err(|_| LogFilterError)?,
+        // `LevelFilter` and `Targets` would take more: the empty text for `error`, digits, and any
+        // single word for a target to be logged in full, which here is a typing error.
+        let is_level = |word: &str| LEVELS.contains(&word);
+        let targets = if is_level(text) {
+            own_events_at(text.parse().map_err(|_| LogFilterError)?)
+        } else if text.contains('=') && text.split(',').all(|part| part.contains('=') || is_level(part)) {
+            text.parse().map_err(|_| LogFilterError)?
+        } else {
+            return Err(LogFilterError);
         };
         Ok(Self { text: text.to_owned(), targets })
     }
@@ -126,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_level_is_refused() {
-        for text in ["verbose", "", "kube=loud"] {
+        for text in ["verbose", "", "1", "INFO", "kube=loud", "inof,kube=debug", "info,"] {
             assert_eq!(text.parse::<LogFilter>().err(), Some(LogFilterError), "{text:?}");
         }
     }

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use http_body_util::channel::{Channel, Sender};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -137,7 +136,8 @@ impl ClientTls {
             Some(identity) => {
                 let chain: Result<Vec<_>, _> =
                     CertificateDer::pem_slice_iter(identity.certificate.as_bytes()).collect();
-                builder.with_client_auth_cert(chain?, PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?)?
+                builder
+                    .with_client_auth_cert(chain?, PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?)?
             }
         };
         config.alpn_protocols = self.alpn.clone();
@@ -230,6 +230,12 @@ impl Reply {
 /// A body that is sent with its length.
 pub fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed()
+}
+
+/// A body that is sent in chunks as they are sent to the channel, and ends when that is dropped.
+pub fn chunked() -> (Sender<Bytes>, Body) {
+    let (sender, body) = Channel::new(1);
+    (sender, body.boxed())
 }
 
 impl Connection {
