@@ -182,9 +182,12 @@ fn a_later_layer_wins_and_its_errors_name_where_they_come_from() {
 #[test]
 fn the_table_of_keys_is_consistent() {
     for key in KEYS {
-        let name = key.path.rsplit('.').next().unwrap();
-        assert!(name == key.flag || (key.is_list && name == format!("{}s", key.flag)), "{}", key.path);
-        let variable = format!("NMI_GUARD_{}", name.to_uppercase().replace('-', "_"));
+        // A flag is called as its key, with the section where that alone would say too little; one that
+        // is repeated is in the singular.
+        let full = key.path.replace('.', "-");
+        let plural = if key.is_list { format!("{}s", key.flag) } else { key.flag.to_owned() };
+        assert!(full == plural || full.ends_with(&format!("-{plural}")), "{}", key.path);
+        let variable = format!("NMI_GUARD_{}", plural.to_uppercase().replace('-', "_"));
         assert_eq!(key.env, variable, "{}", key.path);
         assert_eq!(key.is_live, key.path.starts_with("policy."), "{}", key.path);
         let is_only = |other: &&nmi_guard::config::Key| other.flag == key.flag || other.env == key.env;

@@ -231,7 +231,7 @@ async fn a_change_of_the_file_is_used_and_a_bad_one_is_not() {
 
 #[tokio::test]
 async fn its_memory_stays_small() {
-    let process = Process::start(&["--log-level=warn"]).await;
+    let process = Process::start(&["--log-level=warn,nmi_guard::cli=info"]).await;
     let mut connections = Vec::new();
     for _ in 0..20 {
         connections.push(process.tls.connect(process.address).await.unwrap());

@@ -27,25 +27,37 @@ async fn tls_1_2_and_1_3_are_spoken() {
     }
 }
 
+/// A ClientHello of the protocol version 3.`minor` without the extension `supported_versions`, as no
+/// rustls client sends it: ECDHE with AES-128-GCM, P-256, ECDSA with SHA-256.
+fn client_hello(minor: u8) -> Vec<u8> {
+    let extensions: [&[u8]; 3] =
+        [&[0, 10, 0, 4, 0, 2, 0, 23], &[0, 11, 0, 2, 1, 0], &[0, 13, 0, 4, 0, 2, 4, 3]];
+    let extensions = extensions.concat();
+    let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+    let mut hello = vec![3, minor];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0, 0, length(&extensions)]);
+    hello.extend(extensions);
+    let mut record = vec![22, 3, 1, 0, length(&hello) + 4, 1, 0, 0, length(&hello)];
+    record.extend(hello);
+    record
+}
+
 #[tokio::test]
 async fn tls_1_1_is_refused() {
-    // A ClientHello as TLS 1.1 has it, which rustls can't be made to send: version 3.2, no extensions.
-    let mut hello = vec![0x03, 0x02];
-    hello.extend([7; 32]);
-    hello.extend([0, 0, 4, 0xc0, 0x13, 0x00, 0x2f, 1, 0]);
-    let length = u8::try_from(hello.len()).unwrap();
-    let mut record = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
-    record.extend(hello);
-
-    let server = Setup::default().start().await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(&record).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    const HANDSHAKE: u8 = 22;
     const ALERT: u8 = 21;
-    const FATAL: u8 = 2;
-    const PROTOCOL_VERSION: u8 = 70;
-    assert_eq!((answer[0], &answer[5..]), (ALERT, &[FATAL, PROTOCOL_VERSION][..]));
+    const FATAL_PROTOCOL_VERSION: [u8; 2] = [2, 70];
+    let server = Setup::default().start().await;
+    let mut tls_1_2 = TcpStream::connect(server.address).await.unwrap();
+    tls_1_2.write_all(&client_hello(3)).await.unwrap();
+    assert_eq!(tls_1_2.read_u8().await.unwrap(), HANDSHAKE, "the hello itself is good");
+
+    let mut tls_1_1 = TcpStream::connect(server.address).await.unwrap();
+    tls_1_1.write_all(&client_hello(2)).await.unwrap();
+    let mut answer = Vec::new();
+    tls_1_1.read_to_end(&mut answer).await.unwrap();
+    assert_eq!((answer[0], &answer[5..]), (ALERT, &FATAL_PROTOCOL_VERSION[..]));
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ impl Args for ServeArgs {
             .long(IMAGE.flag)
             .env(IMAGE.env)
             .value_name("IMAGE")
+            .overrides_with(IMAGE.flag)
             .help("Image of the injected container, the same as --set image=IMAGE");
         command.arg(config).arg(set).arg(image).args(config::KEYS.iter().map(flag))
     }
@@ -54,9 +55,10 @@ impl Args for ServeArgs {
 }
 
 fn flag(key: &Key) -> Arg {
-    let action = if key.is_list { ArgAction::Append } else { ArgAction::Set };
     let help = format!("{}: {}", key.help, key.expects);
-    Arg::new(key.flag).long(key.flag).env(key.env).value_name(key.value_name).action(action).help(help)
+    let flag = Arg::new(key.flag).long(key.flag).env(key.env).value_name(key.value_name).help(help);
+    // Of a flag given twice the last counts, so that arguments can be appended to those of a manifest.
+    if key.is_list { flag.action(ArgAction::Append) } else { flag.overrides_with(key.flag) }
 }
 
 impl FromArgMatches for ServeArgs {
