@@ -80,7 +80,7 @@ impl<'a> Response<'a> {
         let mut lines: Vec<String> = warnings.iter().take(MAX_WARNINGS).map(Warning::to_string).collect();
         let left_out = warnings.len() - lines.len();
         if let (Some(last), 1..) = (lines.last_mut(), left_out) {
-            *last = format!("and {} more warnings; `nmi-guard inject -f` shows them all", left_out + 1);
+            *last = format!("and {} more warnings", left_out + 1);
         }
         Self { warnings: lines, ..self }
     }

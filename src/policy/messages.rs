@@ -39,10 +39,10 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::ProbeKept { container, probe } => {
-                format!("{container}: its own {probe} probe is kept; it does not check the NMI")
+                format!("own {probe} probe kept, which does not check the NMI: container {container}")
             }
             Self::HostIpTaken { container } => {
-                format!("{container}: HOST_IP is not status.hostIP; added NMI_GUARD_HOST_IP")
+                format!("HOST_IP is not status.hostIP, checks use NMI_GUARD_HOST_IP: container {container}")
             }
             Self::HostNetwork => {
                 "not guarded: a Pod on the host network bypasses NMI and gets the node's identity".to_owned()

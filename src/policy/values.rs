@@ -273,8 +273,9 @@ impl Quantity {
 }
 
 fn is_http_path(text: &str) -> bool {
-    // RFC 3986 pchar and slash, with a query; anything else would have to be percent-encoded.
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(&byte);
+    // RFC 3986 pchar and slash, with a query; anything else would have to be percent-encoded. The dollar as
+    // well: Kubernetes would expand $(NAME) in the command that carries the path.
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!&'()*+,;=:@?".contains(&byte);
     text.starts_with('/') && text.len() <= 256 && text.bytes().all(is_allowed)
 }
 
@@ -343,7 +344,10 @@ mod tests {
     #[test]
     fn paths_and_images_cannot_carry_a_shell_or_a_header() {
         assert_eq!(allowed::<HttpPath>(&["/", "/healthz?x=1", "/a%20b"]), [true; 3]);
-        assert_eq!(allowed::<HttpPath>(&["", "healthz", "/a b", "/a\r\nHost: b", "/ü", "/`id`"]), [false; 6]);
+        assert_eq!(
+            allowed::<HttpPath>(&["", "healthz", "/a b", "/a\r\nHost: b", "/ü", "/`id`", "/$(X)"]),
+            [false; 7]
+        );
         assert_eq!(allowed::<Image>(&["nmi-guard:1", "r.example:5000/a/b@sha256:00ff"]), [true; 2]);
         assert_eq!(allowed::<Image>(&["", "a b", "-a", "a:", "a\"b", "$(x)"]), [false; 6]);
     }
