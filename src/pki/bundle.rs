@@ -112,15 +112,15 @@ impl Keeper<'_> {
         let unfamiliar = !self.sightings.seen_for(&webhook.name, authority, self.patience, now);
         let served_by_it =
             self.served.is_some_and(|leaf| vouched(std::slice::from_ref(authority), leaf, now).is_ok());
-        let newest_issued = self.authorities.first().and_then(|newest| issued_at(newest));
+        let newest_issued = self.authorities.first().and_then(|newest| self.issued_at(newest));
         let leaves_may_live = newest_issued.is_none_or(|issued| now < issued + self.lifetimes.leaf());
         unfamiliar || served_by_it || leaves_may_live
     }
-}
 
-fn issued_at(authority: &CertificateDer<'_>) -> Option<SystemTime> {
-    // The backdating makes this up to 5 minutes early; the patience makes up for it.
-    parse(authority).ok().map(|authority| validity(&authority).0)
+    fn issued_at(&self, authority: &CertificateDer<'_>) -> Option<SystemTime> {
+        let (not_before, _) = validity(&parse(authority).ok()?);
+        Some(not_before + Lifetimes::backdate(self.lifetimes.ca()))
+    }
 }
 
 /// Since when this replica has seen each CA in the caBundle of each webhook, without interruption.
