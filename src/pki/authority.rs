@@ -3,7 +3,7 @@
 //! Keys are ECDSA P-256. Every CA has a subject of its own (with its moment of issue) and key
 //! identifiers, so that OpenSSL and Go find the right one among several in a caBundle.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
@@ -41,7 +41,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(&format!("nmi-guard CA {}", rfc3339(now)));
         params.not_before = (now - Lifetimes::backdate(lifetimes.ca())).into();
-        params.not_after = (now + lifetimes.ca()).into();
+        params.not_after = end(now + lifetimes.ca()).into();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(issue_error)?.der().clone();
@@ -117,7 +117,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name("nmi-guard");
         params.not_before = (now - Lifetimes::backdate(lifetimes.leaf())).max(self.not_before).into();
-        params.not_after = (now + lifetimes.leaf()).into();
+        params.not_after = end(now + lifetimes.leaf()).into();
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -126,6 +126,13 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).map_err(issue_error)?;
         Ok(Issued { certificate: certificate.pem(), key: key.serialize_pem() })
     }
+}
+
+/// `at`, or the next whole second: X.509 knows no fractions, and a short life should not lose one.
+fn end(at: SystemTime) -> SystemTime {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let rest = Duration::from_nanos(since.subsec_nanos().into());
+    if rest.is_zero() { at } else { at - rest + Duration::from_secs(1) }
 }
 
 fn common_name(name: &str) -> DistinguishedName {

@@ -63,10 +63,10 @@ impl Lifetimes {
         self.leaf
     }
 
-    /// The settling time in force: as configured, but at most a sixth of the leaf's life. A leaf is
+    /// The settling time in force: as configured, but at most an eighth of the leaf's life. A leaf is
     /// due with a third left, which must be enough for a new CA to settle and to be used.
     pub fn settle(&self) -> Duration {
-        self.settle.min(self.leaf / 6)
+        self.settle.min(self.leaf / 8)
     }
 
     /// How far the start of a validity of `lifetime` lies before the moment of issue, for clocks
