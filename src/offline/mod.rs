@@ -1,1 +1,10 @@
-//! offline
+//! The same engine over files: [`inject`] for workloads in YAML or JSON, [`explain`] for the tables.
+
+mod document;
+mod explain;
+mod inject;
+mod workload;
+
+pub use document::{OfflineError, read, write};
+pub use explain::explain;
+pub use inject::{Injected, Report, inject};

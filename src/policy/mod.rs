@@ -1,5 +1,61 @@
 //! What is to be done with a Pod, and with which settings.
 
-/// The cluster's policy: defaults for every annotation, and what only the cluster decides.
-#[derive(Clone, Debug, Default)]
-pub struct Policy {}
+mod annotations;
+mod decision;
+mod messages;
+mod resolve;
+mod settings;
+mod skip;
+mod values;
+
+pub use annotations::{KEYS, Key, PREFIX, STATUS, Scope, find, nearest};
+pub use decision::{Decision, Plan, decide};
+pub use messages::{Denial, DenyReason, MAX_WARNING_CHARS, MAX_WARNINGS, Warning};
+pub use settings::{InitResources, ProbeTiming, Settings};
+pub use skip::{POD_LABEL, SkipReason};
+pub use values::{
+    Checks, ContainerName, Delay, ExistingProbes, HttpPath, Image, Method, NotAllowed, Port, PullPolicy,
+    Quantity, Seconds, Severity, Strategy, Threshold, Verify, Within,
+};
+
+/// Name of the injected init container. It never changes: a second review knows the guard by it.
+pub const INIT_CONTAINER: &str = "nmi-guard-init";
+
+/// The cluster's policy: the default of every annotation, and what only the cluster decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The settings of a Pod without annotations.
+    pub defaults: Settings,
+    /// Names of containers that are never guarded unless `containers` names them: helpers of a mesh
+    /// or an injector, with probes and a life of their own.
+    pub sidecars: Vec<String>,
+    /// What becomes of a labelled Pod on the host network. It bypasses NMI and can't be guarded.
+    pub host_network: Severity,
+    /// What becomes of a Pod with an unknown annotation of ours or a value that is not allowed.
+    pub invalid_annotations: Severity,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            defaults: Settings::default(),
+            sidecars: KNOWN_SIDECARS.map(str::to_owned).to_vec(),
+            host_network: Severity::Warn,
+            invalid_annotations: Severity::Deny,
+        }
+    }
+}
+
+/// Containers that other injectors add under a fixed name: istio, linkerd, Azure Workload Identity,
+/// dapr, vault, Open Service Mesh, consul, kuma, the OpenTelemetry operator.
+const KNOWN_SIDECARS: [&str; 9] = [
+    "azwi-proxy",
+    "consul-dataplane",
+    "daprd",
+    "envoy",
+    "istio-proxy",
+    "kuma-sidecar",
+    "linkerd-proxy",
+    "otc-container",
+    "vault-agent",
+];

@@ -1,0 +1,72 @@
+//! `HOST_IP`: the address of the node, by which a check finds its NMI.
+
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
+
+use super::patch::{Patch, Payload};
+use crate::pod::Container;
+use crate::policy::Warning;
+
+/// The documented variable, which applications may read as well.
+pub(super) const HOST_IP: &str = "HOST_IP";
+/// The variable the probe reads first: ours alone, for containers in which `HOST_IP` is taken.
+pub(super) const OWN_HOST_IP: &str = "NMI_GUARD_HOST_IP";
+
+const FIELD: &str = "status.hostIP";
+
+/// Gives a guarded container the node's address, and returns the names of the variables added.
+pub(super) fn add(
+    container: &Container<'_>,
+    index: &str,
+    patch: &mut Patch,
+    warnings: &mut Vec<Warning>,
+) -> Vec<&'static str> {
+    let name = match meaning(container, HOST_IP) {
+        Meaning::Absent => HOST_IP,
+        Meaning::HostIp => return Vec::new(),
+        Meaning::Other => {
+            warnings.push(Warning::HostIpTaken { container: container.name.to_string() });
+            if meaning(container, OWN_HOST_IP) != Meaning::Absent {
+                return Vec::new();
+            }
+            OWN_HOST_IP
+        }
+    };
+    // At the front, because a variable can refer only to those before it.
+    if container.env.is_present() {
+        patch.add(&["spec", "containers", index, "env", "0"], Payload::EnvVar(host_ip(name)));
+    } else {
+        patch.add(&["spec", "containers", index, "env"], Payload::EnvVars(vec![host_ip(name)]));
+    }
+    vec![name]
+}
+
+/// An environment variable with the node's address.
+pub(super) fn host_ip(name: &str) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                api_version: Some("v1".to_owned()),
+                field_path: FIELD.to_owned(),
+            }),
+            ..EnvVarSource::default()
+        }),
+        ..EnvVar::default()
+    }
+}
+
+#[derive(PartialEq)]
+enum Meaning {
+    Absent,
+    HostIp,
+    Other,
+}
+
+/// What a variable means in this container; of several with one name the last counts.
+fn meaning(container: &Container<'_>, name: &str) -> Meaning {
+    match container.env.iter().rev().find(|variable| *variable.name == *name) {
+        None => Meaning::Absent,
+        Some(variable) if *variable.value_from.field_ref.field_path == *FIELD => Meaning::HostIp,
+        Some(_) => Meaning::Other,
+    }
+}

@@ -1,0 +1,94 @@
+//! The JSON patch (RFC 6902): hand-made operations, only `add`, and `replace` where a setting asked
+//! for it. There is no `remove`: nothing that a Pod brings is ever taken from it.
+
+use k8s_openapi::api::core::v1::{Container, EnvVar, Probe, Volume, VolumeMount};
+use serde::Serialize;
+
+/// A JSON pointer (RFC 6901).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Pointer(String);
+
+impl Pointer {
+    /// The pointer with these parts, each escaped.
+    pub fn of(parts: &[&str]) -> Self {
+        let mut pointer = String::new();
+        for part in parts {
+            pointer.push('/');
+            // The tilde first, or the escape of the slash would be escaped again.
+            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        }
+        Self(pointer)
+    }
+}
+
+/// A value to be put into the Pod.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "each variant is the type that it holds")]
+#[expect(clippy::large_enum_variant, reason = "a patch holds a dozen of these for some microseconds")]
+pub enum Payload {
+    Text(String),
+    Annotations(std::collections::BTreeMap<String, String>),
+    EnvVar(EnvVar),
+    EnvVars(Vec<EnvVar>),
+    Mount(VolumeMount),
+    Mounts(Vec<VolumeMount>),
+    Volume(Volume),
+    Volumes(Vec<Volume>),
+    Container(Container),
+    Containers(Vec<Container>),
+    Probe(Probe),
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Operation {
+    /// Adds a member, replaces one that is `null`, or inserts an element.
+    Add {
+        /// Where.
+        path: Pointer,
+        /// What.
+        value: Payload,
+    },
+    /// Replaces a member that is there.
+    Replace {
+        /// Where.
+        path: Pointer,
+        /// By what.
+        value: Payload,
+    },
+}
+
+/// The operations in the order in which they apply.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Patch(Vec<Operation>);
+
+impl Patch {
+    /// Appends an `add`.
+    pub fn add(&mut self, path: &[&str], value: Payload) {
+        self.0.push(Operation::Add { path: Pointer::of(path), value });
+    }
+
+    /// Appends a `replace`.
+    pub fn replace(&mut self, path: &[&str], value: Payload) {
+        self.0.push(Operation::Replace { path: Pointer::of(path), value });
+    }
+
+    /// The operations.
+    pub fn operations(&self) -> &[Operation] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_escape_tilde_and_slash() {
+        assert_eq!(Pointer::of(&["a/b", "c~d", "~1"]), Pointer("/a~1b/c~0d/~01".to_owned()));
+    }
+}
