@@ -71,9 +71,13 @@ kubeconfig: /etc/kubeconfig
     assert_eq!(config.server.max_in_flight, 8);
     assert_eq!(config.server.shutdown_delay, Duration::from_millis(500));
     assert_eq!(config.certificates.namespace, "guards");
-    assert_eq!(config.certificates.dns_names, ["guard.example.org", "10.0.0.1"]);
-    assert_eq!(config.certificates.ca_lifetime, Duration::from_secs(90 * 86400));
-    assert_eq!(config.certificates.leaf_lifetime, Duration::from_secs(12 * 3600));
+    let names: Vec<_> = config.certificates.names.iter().map(|name| name.to_str().into_owned()).collect();
+    assert_eq!(
+        names,
+        ["nmi-guard.guards.svc", "nmi-guard.guards.svc.cluster.local", "guard.example.org", "10.0.0.1"]
+    );
+    assert_eq!(config.certificates.lifetimes.ca(), Duration::from_secs(90 * 86400));
+    assert_eq!(config.certificates.lifetimes.leaf(), Duration::from_secs(12 * 3600));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.level.to_string(), "debug");
     assert_eq!(config.kubeconfig, Some(PathBuf::from("/etc/kubeconfig")));
@@ -150,7 +154,10 @@ fn syntax_errors_have_line_and_column() {
 #[test]
 fn what_cannot_be_together_is_refused() {
     let lifetimes = errors("certificates: {ca-lifetime: 1d, leaf-lifetime: 24h}");
-    assert!(lifetimes[0].contains("certificates.leaf-lifetime") && lifetimes[0].contains("shorter"));
+    assert!(
+        lifetimes[0].contains("certificates.leaf-lifetime") && lifetimes[0].contains("twice"),
+        "{lifetimes:?}"
+    );
     let addresses = errors("server: {listen: ':8443', admin-listen: ':8443'}");
     assert!(addresses[0].contains("server.admin-listen") && addresses[0].contains("[::]:8443"));
 }

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use nmi_guard_testkit::https::{Ca, ClientTls, Connection, PATIENCE};
+use nmi_guard_testkit::https::{Ca, ClientTls, Connection, Identity, PATIENCE};
 use nmi_guard_testkit::review::{Review, labelled_pod};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,18 +28,20 @@ fn serve() -> Command {
     command
 }
 
+/// A folder with certificates as a Secret is mounted.
+fn folder(ca: &Ca, identity: &Identity) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let files = [("tls.crt", &*identity.certificate), ("tls.key", &*identity.key), ("ca.crt", ca.pem())];
+    for (name, content) in files {
+        std::fs::write(dir.path().join(name), content).unwrap();
+    }
+    dir
+}
+
 impl Process {
     async fn start(arguments: &[&str]) -> Self {
         let ca = Ca::new("process CA").unwrap();
-        let identity = ca.issue().unwrap();
-        let dir = TempDir::new().unwrap();
-        for (name, content) in [
-            ("tls.crt", identity.certificate.as_str()),
-            ("tls.key", identity.key.as_str()),
-            ("ca.crt", ca.pem()),
-        ] {
-            std::fs::write(dir.path().join(name), content).unwrap();
-        }
+        let dir = folder(&ca, &ca.issue().unwrap());
         let mut child = serve().arg("--tls-dir").arg(dir.path()).args(arguments).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
         let (unknown, tls) = ("127.0.0.1:0".parse().unwrap(), ClientTls::trusting(ca.pem()));
@@ -184,6 +186,22 @@ async fn what_it_needs_to_start_is_named() {
     let (code, text) = refusal(serve().args(["--tls-dir=.", "--admin-listen", &address])).await;
     assert_eq!(code, Some(1));
     assert!(text.contains(&format!("{address} can't be listened on")), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_served_refuses_to_start() {
+    let ca = Ca::new("process CA").unwrap();
+    let good = ca.issue().unwrap();
+    let other_key = Identity { key: ca.issue().unwrap().key, ..good.clone() };
+    let expired = ca.issue_valid(Duration::ZERO..Duration::from_secs(60)).unwrap();
+    let empty = Identity { certificate: String::new(), ..good };
+    for (identity, part) in [(other_key, "key"), (expired, "expired"), (empty, "certificate")] {
+        let dir = folder(&ca, &identity);
+        let (code, text) = refusal(serve().arg("--tls-dir").arg(dir.path())).await;
+        assert_eq!(code, Some(1), "{text}");
+        let error = text.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        assert!(error.contains("tls.crt and tls.key in") && error.contains(part), "{text}");
+    }
 }
 
 #[tokio::test]
