@@ -4,7 +4,7 @@
 #   build     compiled in this Dockerfile (the default)
 #   prebuilt  taken from dist/<architecture>/, for example dist/amd64/nmi-guard: no base image is pulled
 ARG BINARIES=build
-ARG RUST_VERSION=1.91
+ARG RUST_VERSION=1.95
 
 # Runs on the builder's own architecture and compiles for the image's.
 FROM --platform=$BUILDPLATFORM docker.io/library/rust:${RUST_VERSION}-bookworm AS build
@@ -30,7 +30,8 @@ RUN set -eu; \
     rustup target add "$target"; \
     export RUSTFLAGS="-C target-feature=+crt-static"; \
     cargo build --locked --release --target "$target" --bin nmi-guard; \
-    cargo build --locked --profile probe --target "$target" --package nmi-probe; \
+    RUSTFLAGS="$RUSTFLAGS -C relocation-model=static" \
+      cargo build --locked --profile probe --target "$target" --package nmi-probe; \
     install -D -t /binaries "target/$target/release/nmi-guard" "target/$target/probe/nmi-probe"
 
 FROM scratch AS prebuilt
@@ -48,8 +49,10 @@ LABEL org.opencontainers.image.title="nmi-guard" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=binaries --chmod=0555 /binaries/ /
+# The server does not lie at /nmi-guard: the init container, which runs this image too, has the volume there.
+COPY --from=binaries --chmod=0555 /binaries/nmi-guard /usr/local/bin/nmi-guard
+COPY --from=binaries --chmod=0555 /binaries/nmi-probe /nmi-probe
 USER 65532:65532
 EXPOSE 8443 8081
-ENTRYPOINT ["/nmi-guard"]
+ENTRYPOINT ["/usr/local/bin/nmi-guard"]
 CMD ["serve"]
