@@ -154,3 +154,20 @@ fn apply_default(settings: &mut Settings, name: &str, value: &str) -> Result<(),
     let key = policy::find(name).ok_or_else(|| DefaultProblem::UnknownKey(policy::nearest(name)))?;
     (key.set)(settings, value).map_err(|_| DefaultProblem::Value(key.expects))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_table_shows_the_defaults() {
+        let mut draft = Draft::default();
+        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+            (key.set)(&mut draft, key.default).unwrap();
+        }
+        let (shown, built_in) = (draft.finish().unwrap(), Draft::default().finish().unwrap());
+        assert_eq!(format!("{shown:?}"), format!("{built_in:?}"));
+    }
+}

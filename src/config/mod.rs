@@ -104,7 +104,7 @@ impl Config {
 
     /// Keys that are given differently here and in `other` and take effect only at a start.
     fn restart_keys_unlike(&self, other: &Self) -> Vec<&'static str> {
-        let differs = |key: &&Key| !key.is_live && self.given.get(key.path) != other.given.get(key.path);
+        let differs = |key: &&Key| !key.is_live() && self.given.get(key.path) != other.given.get(key.path);
         KEYS.iter().filter(differs).map(|key| key.path).collect()
     }
 }
