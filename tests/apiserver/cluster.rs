@@ -126,6 +126,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// Empties the Secret, so that the next replica starts with certificates of its own lifetimes.
+    pub fn forget_certificates(&self) -> Result<()> {
+        let secret = ["patch", "secret", "nmi-guard-certs", "-n", "nmi-guard"];
+        let data = ["--type=merge", "-p", r#"{"data":null}"#];
+        self.api.kubectl_text(secret.into_iter().chain(data))?;
+        Ok(())
+    }
+
     /// Says that the next test needs [`Cluster::restore`] to do its work.
     pub fn disturb(&mut self) {
         self.disturbed = true;

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 
+/// Pods that no API server takes, guarded or not: they are there for the core to survive them.
+const IMPOSSIBLE: [&str; 1] = ["inject-escaped-keys.out.yaml"];
+
 pub async fn every_result_is_accepted(cluster: &mut Cluster) -> Result<()> {
     let namespace = cluster.namespace(&[]).await?;
     for golden in guarded()? {
@@ -33,7 +36,7 @@ pub async fn the_webhook_comes_to_the_same_results(cluster: &mut Cluster) -> Res
             .await
             .with_context(|| format!("{} is refused", input.display()))?;
         for pod in [&mut expected, &mut created] {
-            without_made_up_names(pod);
+            without_made_up_fields(pod);
         }
         ensure!(
             created == expected,
@@ -50,7 +53,8 @@ fn guarded() -> Result<Vec<PathBuf>> {
     let mut goldens = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("no {}", folder.display()))? {
         let path = entry?.path();
-        let is_result = path.to_string_lossy().ends_with(".out.yaml");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_result = name.ends_with(".out.yaml") && !IMPOSSIBLE.contains(&name.as_ref());
         if is_result && fs::read_to_string(&path)?.starts_with("# inject") {
             goldens.push(path);
         }
@@ -66,21 +70,14 @@ fn read(path: &Path) -> Result<Value> {
     // The namespace is the test's, and its ServiceAccount the only one.
     pod["metadata"]["namespace"] = Value::Null;
     pod["spec"]["serviceAccountName"] = Value::Null;
+    // The volume of its token is named at random, and comes before or after the guard's.
+    pod["spec"]["automountServiceAccountToken"] = json!(false);
     Ok(pod)
 }
 
 /// Takes out what differs between two creations of the same Pod.
-fn without_made_up_names(pod: &mut Value) {
-    let mut metadata = json!({});
-    for key in ["labels", "annotations"] {
-        metadata[key] = pod["metadata"][key].clone();
-    }
-    pod["metadata"] = metadata;
+fn without_made_up_fields(pod: &mut Value) {
+    let metadata = &pod["metadata"];
+    pod["metadata"] = json!({"labels": metadata["labels"], "annotations": metadata["annotations"]});
     pod["status"] = Value::Null;
-    let text = pod.to_string();
-    // The volume of the ServiceAccount's token is named at random.
-    if let Some(start) = text.find("kube-api-access-") {
-        let name = text[start..].split('"').next().unwrap_or_default().to_owned();
-        *pod = serde_json::from_str(&text.replace(&name, "kube-api-access")).unwrap_or(Value::Null);
-    }
 }

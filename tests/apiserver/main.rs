@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     let shared = Arc::new(Shared::default());
     let trials = tests.into_iter().map(|test| {
         let shared = Arc::clone(&shared);
-        Trial::test(test.name, move || shared.run(&test).map_err(|error| Failed::from(format!("{error:?}"))))
+        Trial::test(test.name, move || shared.run(&test).map_err(|error| Failed::from(format!("{error:#}"))))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     shared.stop();

@@ -1,5 +1,7 @@
 //! nmi-guard away, on its way out, and back; the API server restarted.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, Result, bail, ensure};
 use nmi_guard_testkit::wait::eventually;
 use serde_json::{Value, json};
@@ -41,13 +43,12 @@ pub async fn under_fail_only_pods_to_be_guarded_are_refused(cluster: &mut Cluste
         cluster.dry_run(namespace, pod).await.with_context(|| format!("{name} in {namespace}"))?;
     }
     // nmi-guard's own Pods above all: its Deployment makes a new one for each that is deleted.
-    let own = "/api/v1/namespaces/nmi-guard/pods?labelSelector=app.kubernetes.io/name%3Dnmi-guard";
-    let before = cluster.get(own).await?;
+    let before = own_pods(cluster).await?;
+    ensure!(!before.is_empty(), "the Deployment has no Pods");
     cluster.api.kubectl_text(["delete", "pods", "--all", "-n", "nmi-guard", "--now"])?;
-    eventually("the Deployment has new Pods", SOON, async || {
-        let now = cluster.get(own).await?;
-        ensure!(now["items"].as_array().map(Vec::len) == Some(2), "{now}");
-        ensure!(now["items"][0]["metadata"]["uid"] != before["items"][0]["metadata"]["uid"], "{now}");
+    eventually("all deleted Pods have been replaced", SOON, async || {
+        let now = own_pods(cluster).await?;
+        ensure!(now.len() >= before.len() && now.is_disjoint(&before), "{now:?} after {before:?}");
         Ok(())
     })
     .await?;
@@ -85,4 +86,11 @@ pub async fn an_api_server_that_restarts_finds_the_webhook(cluster: &mut Cluster
         replica.until_ready().await?;
     }
     Ok(())
+}
+
+/// The uids of the Pods of nmi-guard's Deployment.
+async fn own_pods(cluster: &Cluster) -> Result<HashSet<String>> {
+    let pods = cluster.get("/api/v1/namespaces/nmi-guard/pods").await?;
+    let pods = pods["items"].as_array().context("no list")?;
+    Ok(pods.iter().filter_map(|pod| pod["metadata"]["uid"].as_str()).map(str::to_owned).collect())
 }

@@ -14,6 +14,8 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 pub async fn no_pod_is_refused_while_ca_and_leaf_rotate(cluster: &mut Cluster) -> Result<()> {
     cluster.install("overlays/strict").await?;
+    cluster.stop_replicas();
+    cluster.forget_certificates()?;
     cluster.run_replicas(2, &["--ca-lifetime=24s", "--leaf-lifetime=8s"]).await?;
     cluster.until_in_force().await?;
     let namespace = cluster.opted_in().await?;
