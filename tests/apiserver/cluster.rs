@@ -39,7 +39,7 @@ impl Cluster {
             namespaces: 0,
             disturbed: true,
         };
-        cluster.install("base").await?;
+        cluster.install("base")?;
         cluster.service_account = cluster.service_account_kubeconfig().await?;
         Ok(cluster)
     }
@@ -50,7 +50,7 @@ impl Cluster {
             return Ok(());
         }
         self.api.start_apiserver().await?;
-        self.install("base").await?;
+        self.install("base")?;
         self.run_replicas(2, &[]).await?;
         self.until_in_force().await?;
         self.disturbed = false;
@@ -93,7 +93,12 @@ impl Cluster {
 
     /// Applies what `folder` of `manifests/` renders to, with the webhook's Service replaced by the
     /// address of the load balancer, since nothing here routes Services.
-    pub async fn install(&mut self, folder: &str) -> Result<()> {
+    pub fn install(&mut self, folder: &str) -> Result<()> {
+        self.install_with(folder, &["--validate=strict"])
+    }
+
+    /// Like [`Cluster::install`], with these options of `kubectl apply`.
+    pub fn install_with(&mut self, folder: &str, options: &[&str]) -> Result<()> {
         self.disturbed = true;
         let mut objects = self.render(&manifests().join(folder))?;
         for object in &mut objects {
@@ -105,7 +110,7 @@ impl Cluster {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
         let file = self.api.folder().join("install.json");
         std::fs::write(&file, serde_json::to_vec(&list)?)?;
-        self.api.kubectl_text(["apply", "--validate=strict", "-f", path(&file)?])?;
+        self.api.kubectl_text(["apply", "-f", path(&file)?].iter().chain(options))?;
         Ok(())
     }
 
@@ -132,6 +137,13 @@ impl Cluster {
         let data = ["--type=merge", "-p", r#"{"data":null}"#];
         self.api.kubectl_text(secret.into_iter().chain(data))?;
         Ok(())
+    }
+
+    /// The end of every replica's log.
+    pub fn logs(&self) -> String {
+        let logs = self.replicas.iter().zip(1..);
+        logs.map(|(replica, number)| format!("\nreplica {number}:\n{}\n", replica.process.log_tail()))
+            .collect()
     }
 
     /// Says that the next test needs [`Cluster::restore`] to do its work.

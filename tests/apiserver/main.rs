@@ -32,8 +32,11 @@ use cluster::Cluster;
 /// One test, by its name.
 struct Test {
     name: &'static str,
-    run: for<'a> fn(&'a mut Cluster) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>,
+    run: for<'a> fn(&'a mut Cluster) -> Outcome<'a>,
 }
+
+/// What a test comes to.
+type Outcome<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
 macro_rules! tests {
     ($($module:ident::$name:ident,)*) => {
@@ -86,7 +89,7 @@ fn main() -> ExitCode {
     let shared = Arc::new(Shared::default());
     let trials = tests.into_iter().map(|test| {
         let shared = Arc::clone(&shared);
-        Trial::test(test.name, move || shared.run(&test).map_err(|error| Failed::from(format!("{error:#}"))))
+        Trial::test(test.name, move || shared.run(&test).map_err(Failed::from))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     shared.stop();
@@ -106,16 +109,20 @@ impl Default for Shared {
 }
 
 impl Shared {
-    fn run(&self, test: &Test) -> Result<()> {
+    /// Runs one test; an error ends with what nmi-guard has logged.
+    fn run(&self, test: &Test) -> Result<(), String> {
         // A test that panicked leaves what `restore` mends.
         let mut slot = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
         self.runtime.block_on(async {
             let cluster = match &mut *slot {
                 Some(cluster) => cluster,
-                none => none.insert(Cluster::start().await?),
+                none => none.insert(Cluster::start().await.map_err(|error| format!("{error:#}"))?),
             };
-            cluster.restore().await?;
-            (test.run)(cluster).await
+            let outcome = match cluster.restore().await {
+                Ok(()) => (test.run)(cluster).await,
+                Err(error) => Err(error),
+            };
+            outcome.map_err(|error| format!("{error:#}\n{}", cluster.logs()))
         })
     }
 

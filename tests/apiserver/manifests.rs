@@ -36,11 +36,15 @@ pub async fn every_overlay_is_accepted_and_settles(cluster: &mut Cluster) -> Res
     Ok(())
 }
 
+/// By hand, and as GitOps controllers do it: on the server, in their own name, taking fields over.
 pub async fn applying_again_keeps_the_certificates(cluster: &mut Cluster) -> Result<()> {
     let before = certificates(cluster).await?;
     ensure!(before.iter().all(Value::is_string), "not filled in: {before:?}");
-    cluster.install("base").await?;
-    ensure!(certificates(cluster).await? == before);
+    let by_controller = ["--server-side", "--force-conflicts", "--field-manager=gitops"];
+    for options in [&[][..], &by_controller[..]] {
+        cluster.install_with("base", options)?;
+        ensure!(certificates(cluster).await? == before, "changed by kubectl apply {options:?}");
+    }
     Ok(())
 }
 
@@ -69,7 +73,7 @@ pub async fn its_own_pods_are_admitted(cluster: &mut Cluster) -> Result<()> {
 }
 
 pub async fn all_namespaces_but_those_that_opt_out(cluster: &mut Cluster) -> Result<()> {
-    cluster.install("overlays/all-namespaces").await?;
+    cluster.install("overlays/all-namespaces")?;
     let plain = cluster.namespace(&[]).await?;
     cluster.until_guarded(&plain).await?;
     let opted_out = cluster.namespace(&[("nmi-guard.io/injection", "disabled")]).await?;

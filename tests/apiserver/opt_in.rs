@@ -80,7 +80,7 @@ pub async fn updates_and_deletion_are_not_reviewed(cluster: &mut Cluster) -> Res
     let namespace = cluster.opted_in().await?;
     cluster.create(&namespace, &pod("app")).await?;
     // Nothing answers the webhook now: whatever asked for it would be refused.
-    cluster.install("overlays/strict").await?;
+    cluster.install("overlays/strict")?;
     cluster.stop_replicas();
     cluster.until_refused(&namespace).await?;
     cluster.api.kubectl_text(["annotate", "pod", "app", "-n", &namespace, "nmi-guard.io/nmi-prot=1"])?;

@@ -25,7 +25,7 @@ pub async fn under_ignore_pods_are_created_unguarded(cluster: &mut Cluster) -> R
 pub async fn under_fail_only_pods_to_be_guarded_are_refused(cluster: &mut Cluster) -> Result<()> {
     let namespace = cluster.opted_in().await?;
     let other = cluster.namespace(&[]).await?;
-    cluster.install("overlays/strict").await?;
+    cluster.install("overlays/strict")?;
     cluster.stop_replicas();
     cluster.until_refused(&namespace).await?;
 
@@ -59,7 +59,7 @@ pub async fn under_fail_only_pods_to_be_guarded_are_refused(cluster: &mut Cluste
 
 /// A rolling update or a drain: endpoint removed and SIGTERM sent, while Pods are created.
 pub async fn a_replica_that_stops_loses_no_review(cluster: &mut Cluster) -> Result<()> {
-    cluster.install("overlays/strict").await?;
+    cluster.install("overlays/strict")?;
     cluster.run_replicas(2, &["--shutdown-delay=2s"]).await?;
     cluster.until_in_force().await?;
     let namespace = cluster.opted_in().await?;
@@ -74,7 +74,7 @@ pub async fn a_replica_that_stops_loses_no_review(cluster: &mut Cluster) -> Resu
 }
 
 pub async fn an_api_server_that_restarts_finds_the_webhook(cluster: &mut Cluster) -> Result<()> {
-    cluster.install("overlays/strict").await?;
+    cluster.install("overlays/strict")?;
     let namespace = cluster.opted_in().await?;
     cluster.restart_apiserver().await?;
     let created = eventually("Pods are created again", SOON, async || {

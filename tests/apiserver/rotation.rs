@@ -13,7 +13,7 @@ use crate::load::Load;
 const LIMIT: Duration = Duration::from_secs(180);
 
 pub async fn no_pod_is_refused_while_ca_and_leaf_rotate(cluster: &mut Cluster) -> Result<()> {
-    cluster.install("overlays/strict").await?;
+    cluster.install("overlays/strict")?;
     cluster.stop_replicas();
     cluster.forget_certificates()?;
     cluster.run_replicas(2, &["--ca-lifetime=24s", "--leaf-lifetime=8s"]).await?;
