@@ -5,10 +5,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use crate::args::{Asked, Misuse};
+use crate::args::Asked;
 use crate::deadline::Deadline;
 use crate::http::{self, Failure};
 use crate::interception::{self, First, HOST_TOKEN_PATH, SILENT_PATH};
+use crate::misuse::Misuse;
 use crate::{healthz, text};
 
 /// The environment variable that, when set, is read instead of [`HOST_IP`]; nmi-guard injects it where the

@@ -17,6 +17,7 @@ pub mod healthz;
 pub mod http;
 pub mod install;
 pub mod interception;
+pub mod misuse;
 pub mod response;
 pub mod run;
 pub mod text;

@@ -92,16 +92,13 @@ fn split_once<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> 
 
 /// `HTTP/1.x SP status [SP reason]`, RFC 9112 section 4.
 fn parse_status(line: &[u8]) -> Result<u16, Malformed> {
-    let parsed = match line {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor, b' ', status @ ..] if minor.is_ascii_digit() => {
-            match status {
-                [a, b, c] | [a, b, c, b' ', ..] => number(&[*a, *b, *c]),
-                _ => None,
-            }
+    let status = match line.strip_prefix(b"HTTP/1.") {
+        Some([minor, b' ', a, b, c] | [minor, b' ', a, b, c, b' ', ..]) if minor.is_ascii_digit() => {
+            number(&[*a, *b, *c])
         }
         _ => None,
     };
-    parsed.and_then(|status| u16::try_from(status).ok()).ok_or(Malformed::StatusLine)
+    status.and_then(|status| u16::try_from(status).ok()).ok_or(Malformed::StatusLine)
 }
 
 fn parse_headers(lines: &[u8]) -> Result<Vec<(String, String)>, Malformed> {

@@ -5,9 +5,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::args::{self, CheckOptions, Command, Misuse, WaitOptions};
+use crate::args::{self, CheckOptions, Command, WaitOptions};
 use crate::deadline::Deadline;
 use crate::guard::Guard;
+use crate::misuse::Misuse;
 use crate::{duration, install, wait};
 
 /// The environment variable that moves the file for last words. For tests.
