@@ -21,8 +21,7 @@ fn read(path: &str) -> String {
 
 fn blocks_of(program: &str) -> Vec<Block> {
     let blocks = shell_blocks(&read("README.md"));
-    let chosen: Vec<Block> =
-        blocks.into_iter().filter(|block| block.program().unwrap() == program).collect();
+    let chosen: Vec<Block> = blocks.into_iter().filter(|block| block.program().unwrap() == program).collect();
     assert!(!chosen.is_empty(), "the README shows no commands of {program}");
     chosen
 }
@@ -168,7 +167,10 @@ fn links_lead_to_files_and_headings_that_exist() {
                 root().join(document).parent().unwrap().join(file)
             };
             assert!(linked.exists(), "{document}: {target} leads nowhere");
-            assert!(anchor.is_empty() || anchors(&linked).contains(anchor), "{document}: no heading {target}");
+            assert!(
+                anchor.is_empty() || anchors(&linked).contains(anchor),
+                "{document}: no heading {target}"
+            );
         }
     }
 }

@@ -1,1 +1,31 @@
-//! cluster
+//! What talks to the API server, and the loops that keep the serving certificate fresh.
+//!
+//! | module | does |
+//! | --- | --- |
+//! | [`client`](mod@client) | makes the client, from a kubeconfig or in the cluster |
+//! | [`issuer`] | the built-in way: shared Secret, rotation, caBundle |
+//! | [`directory`] | certificates in files, of any origin |
+//! | [`configuration`] | reads and mends the installed MutatingWebhookConfiguration |
+//!
+//! Both loops report two conditions: [`CERTIFICATE`] and [`WEBHOOK_CONFIGURATION`].
+
+pub mod client;
+pub mod configuration;
+pub mod directory;
+pub mod issuer;
+mod problem;
+mod report;
+
+pub use client::{ClientError, client};
+pub use problem::Problem;
+
+/// The condition of the serving certificate: failing while there is none or it has expired,
+/// degraded while it can't be renewed.
+pub const CERTIFICATE: &str = "certificate";
+
+/// The condition of the installed MutatingWebhookConfiguration: failing when it was read and does
+/// not trust the served certificate, degraded while that is unknown.
+pub const WEBHOOK_CONFIGURATION: &str = "webhook-configuration";
+
+/// The name under which this program writes to the API server (`metadata.managedFields`).
+const FIELD_MANAGER: &str = "nmi-guard";

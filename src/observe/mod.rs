@@ -2,5 +2,10 @@
 //! here knows who reports.
 
 mod conditions;
+mod logs;
+mod metrics;
 
 pub use conditions::{Condition, ConditionState, Conditions};
+pub use logs::{LogFilter, LogFilterError, LogFormat, LogInitError, init_logs};
+pub(crate) use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
+pub use metrics::{InFlight, Metrics};

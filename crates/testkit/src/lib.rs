@@ -1,3 +1,5 @@
 //! Test support.
 
+pub mod https;
 pub mod readme;
+pub mod review;

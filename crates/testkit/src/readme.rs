@@ -58,7 +58,8 @@ impl Block {
     /// When a command fails: with everything the block wrote.
     pub fn run(&self, folder: &Path, programs: &Path, environment: &[(&str, OsString)]) -> Result<String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths([programs.to_owned()].into_iter().chain(std::env::split_paths(&path)))?;
+        let path =
+            std::env::join_paths([programs.to_owned()].into_iter().chain(std::env::split_paths(&path)))?;
         let output = Command::new("bash")
             .args(["-euo", "pipefail", "-c", &self.script])
             .current_dir(folder)

@@ -1,0 +1,152 @@
+//! `nmi-guard serve`: the webhook.
+
+mod args;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use nmi_guard::admission;
+use nmi_guard::config::{CertificatesConfig, Config, Given, POLL_INTERVAL, Reloader};
+use nmi_guard::observe::{Conditions, Metrics, init_logs};
+use nmi_guard::pki::{CertificateStore, ServingCertificate};
+use nmi_guard::policy::Policy;
+use nmi_guard::server::{Limits, Options, Parts, Reviewer, Server};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use super::Outcome;
+pub(in crate::cli) use args::ServeArgs;
+
+/// Threads that serve. A review takes tens of microseconds, so two keep up with any API server, and
+/// each further one costs memory.
+const MAX_WORKERS: usize = 2;
+
+/// Runs the webhook until a signal ends it.
+pub(super) fn run(args: ServeArgs) -> Outcome {
+    let file = args.config.as_deref().map(read_config).transpose()?;
+    let config = Config::new(file.iter().map(|file| &file.given).chain([&args.given]))?;
+    init_logs(config.log.format, &config.log.level)?;
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_WORKERS));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .context("the threads to serve with can't be started")?
+        .block_on(serve(args, file, config))
+}
+
+/// The configuration file as it was at the start.
+struct ConfigFile {
+    content: String,
+    given: Given,
+}
+
+fn read_config(path: &Path) -> anyhow::Result<ConfigFile> {
+    let content = std::fs::read_to_string(path)
+        .with_context(|| format!("the configuration file {} can't be read", path.display()))?;
+    let given = Given::from_yaml(path, &content)?;
+    Ok(ConfigFile { content, given })
+}
+
+async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Outcome {
+    // Before anything else, so that no signal meets the default handler once we have begun.
+    let mut signals = Signals::new()?;
+    let policy = Arc::new(ArcSwap::from_pointee(config.policy.clone()));
+    let parts = Parts {
+        reviewer: reviewer(Arc::clone(&policy)),
+        certificates: CertificateStore::default(),
+        conditions: Conditions::default(),
+        metrics: Metrics::default(),
+    };
+    let server = Server::bind(options(&config)?, parts.clone()).await?;
+    info!(
+        version = nmi_guard::VERSION,
+        address = %server.address(),
+        admin_address = %server.admin_address(),
+        "listening"
+    );
+    start_certificates(&config.certificates, &parts.certificates)?;
+    if let (Some(path), Some(file)) = (args.config, file) {
+        let Parts { conditions, metrics, .. } = parts.clone();
+        let reloader = Reloader::new(path, file.content, args.given, config, policy, conditions, metrics);
+        tokio::spawn(reloader.run(POLL_INTERVAL));
+    }
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let serving = tokio::spawn(server.run(async { stopped.await.unwrap_or_default() }));
+    let ended_early = async {
+        let signal = signals.next().await;
+        info!(signal = signal.name, "signal");
+        // Nobody hears if the server has stopped already.
+        let _ = stop.send(());
+        let signal = signals.next().await;
+        warn!(signal = signal.name, "second signal: stopping at once");
+        ExitCode::from(128 + signal.number)
+    };
+    tokio::select! {
+        served = serving => served.map(|()| ExitCode::SUCCESS).context("the server ended unexpectedly"),
+        code = ended_early => Ok(code),
+    }
+}
+
+fn reviewer(policy: Arc<ArcSwap<Policy>>) -> Arc<Reviewer> {
+    Arc::new(move |body| admission::review(body, &policy.load()))
+}
+
+fn options(config: &Config) -> anyhow::Result<Options> {
+    let server = &config.server;
+    let read_ca = |path: &PathBuf| {
+        std::fs::read(path).with_context(|| format!("the client CA {} can't be read", path.display()))
+    };
+    Ok(Options {
+        listen: server.listen,
+        admin_listen: server.admin_listen,
+        client_ca: server.client_ca.as_ref().map(read_ca).transpose()?,
+        limits: Limits {
+            max_body_bytes: server.max_body_bytes,
+            max_in_flight: server.max_in_flight,
+            ..Limits::default()
+        },
+        shutdown_delay: server.shutdown_delay,
+    })
+}
+
+fn start_certificates(config: &CertificatesConfig, store: &CertificateStore) -> anyhow::Result<()> {
+    let Some(dir) = &config.tls_dir else { return Ok(()) };
+    let read = |name| {
+        let path = dir.join(name);
+        std::fs::read(&path).with_context(|| format!("{} can't be read", path.display()))
+    };
+    let certificate = ServingCertificate::from_pem(&read("tls.crt")?, &read("tls.key")?, SystemTime::now())
+        .with_context(|| format!("the certificate in {} can't be used", dir.display()))?;
+    store.store(certificate);
+    Ok(())
+}
+
+/// The signals that end the process: SIGTERM (the kubelet) and SIGINT (a terminal).
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+struct Received {
+    name: &'static str,
+    number: u8,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals can't be listened for");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> Received {
+        tokio::select! {
+            _ = self.terminate.recv() => Received { name: "SIGTERM", number: 15 },
+            _ = self.interrupt.recv() => Received { name: "SIGINT", number: 2 },
+        }
+    }
+}

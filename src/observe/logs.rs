@@ -1,0 +1,139 @@
+//! Logs: one line per event on standard error, as text for people or as JSON for collectors.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::str::FromStr;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, fmt as format};
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: time, level, target, message, `key=value` pairs.
+    #[default]
+    Text,
+    /// For collectors: one JSON object, its fields flat.
+    Json,
+}
+
+/// Which events are logged.
+#[derive(Clone, Debug)]
+pub struct LogFilter {
+    text: String,
+    targets: Targets,
+}
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Text that is no [`LogFilter`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a level or a list of target=level")]
+pub struct LogFilterError;
+
+/// Logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("logging can't be set up: {0}")]
+pub struct LogInitError(#[from] TryInitError);
+
+impl FromStr for LogFilter {
+    type Err = LogFilterError;
+
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`) is that of nmi-guard's own events,
+    /// those of its libraries stay at `warn`. A list such as `info,kube=debug` sets each by itself.
+    fn from_str(text: &str) -> Result<Self, LogFilterError> {
+        // `LevelFilter` and `Targets` would take more: the empty text for `error`, digits, and any
+        // single word for a target to be logged in full, which here is a typing error.
+        let is_level = |word: &str| LEVELS.contains(&word);
+        let targets = if is_level(text) {
+            own_events_at(text.parse().map_err(|_| LogFilterError)?)
+        } else if text.contains('=') && text.split(',').all(|part| part.contains('=') || is_level(part)) {
+            text.parse().map_err(|_| LogFilterError)?
+        } else {
+            return Err(LogFilterError);
+        };
+        Ok(Self { text: text.to_owned(), targets })
+    }
+}
+
+fn own_events_at(level: LevelFilter) -> Targets {
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), level)
+}
+
+impl Default for LogFilter {
+    /// The level `info`.
+    fn default() -> Self {
+        Self { text: "info".to_owned(), targets: own_events_at(LevelFilter::INFO) }
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for LogFilter {
+    fn eq(&self, other: &Self) -> bool {
+        self.targets == other.targets
+    }
+}
+
+/// Logs this process's events to standard error from now on, panics included.
+///
+/// # Errors
+/// When the process logs already.
+pub fn init_logs(log_format: LogFormat, filter: &LogFilter) -> Result<(), LogInitError> {
+    let lines = format::layer().with_writer(io::stderr);
+    let lines = match log_format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter.targets.clone())).try_init()?;
+    // The default hook would write several lines of plain text in between.
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(message, location, "panic");
+    }));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn a_bare_level_is_that_of_our_own_events() {
+        let filter: LogFilter = "debug".parse().unwrap();
+        assert!(filter.targets.would_enable("nmi_guard::server", &Level::DEBUG));
+        assert!(!filter.targets.would_enable("hyper", &Level::INFO));
+        assert!(filter.targets.would_enable("hyper", &Level::WARN));
+        assert_eq!(filter.to_string(), "debug");
+    }
+
+    #[test]
+    fn an_error_level_also_holds_for_the_libraries() {
+        let filter: LogFilter = "error".parse().unwrap();
+        assert!(!filter.targets.would_enable("hyper", &Level::WARN));
+    }
+
+    #[test]
+    fn targets_can_be_set_one_by_one() {
+        let filter: LogFilter = "info,kube=debug".parse().unwrap();
+        assert!(filter.targets.would_enable("kube", &Level::DEBUG));
+        assert!(!filter.targets.would_enable("nmi_guard", &Level::DEBUG));
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for text in ["verbose", "", "1", "INFO", "kube=loud", "inof,kube=debug", "info,"] {
+            assert_eq!(text.parse::<LogFilter>().err(), Some(LogFilterError), "{text:?}");
+        }
+    }
+}
