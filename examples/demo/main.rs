@@ -22,10 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let file = std::env::args_os().nth(1).map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pod.yaml"),
-        PathBuf::from,
-    );
+    let file = std::env::args_os()
+        .nth(1)
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo/pod.yaml"), PathBuf::from);
     let before = read_pod(&file)?;
 
     let ca = Ca::new("nmi-guard demo")?;
@@ -45,7 +44,7 @@ async fn main() -> Result<()> {
 
     let answer: Value = serde_json::from_slice(&reply.body).context("the answer is not JSON")?;
     show(&before, &answer["response"], took)?;
-    say("The server has ended by itself, as on SIGTERM in a cluster.");
+    say("The server has ended, cleanly, on SIGTERM.");
     Ok(())
 }
 
