@@ -47,7 +47,8 @@ fn rooms() -> BTreeMap<String, BTreeSet<String>> {
         .filter(|name| name != "cli")
         .collect();
     let uses = |room: &String| {
-        let named: BTreeSet<String> = files(&source().join(room)).iter().flat_map(|file| named(file)).collect();
+        let named: BTreeSet<String> =
+            files(&source().join(room)).iter().flat_map(|file| named(file)).collect();
         named.into_iter().filter(|name| name != room && folders.contains(name)).collect()
     };
     folders.iter().map(|room| (room.clone(), uses(room))).collect()

@@ -1,7 +1,7 @@
 //! `make demo`: the real server, asked about a Pod as an API server would ask, without a cluster.
 //!
-//! It runs `nmi-guard serve` with fresh certificates on loopback, sends it the review of a Pod's creation
-//! over HTTPS, and shows the answer. A file with another Pod can be given as the argument.
+//! It runs `nmi-guard certs` and, with these certificates on loopback, `nmi-guard serve`, sends it the review of
+//! a Pod's creation over HTTPS, and shows the answer. A file with another Pod can be given as the argument.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nmi_guard_testkit::https::{Ca, ClientTls, Connection};
+use nmi_guard_testkit::https::{ClientTls, Connection};
 use nmi_guard_testkit::review::Review;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
@@ -27,14 +27,13 @@ async fn main() -> Result<()> {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo/pod.yaml"), PathBuf::from);
     let before = read_pod(&file)?;
 
-    let ca = Ca::new("nmi-guard demo")?;
-    let server = Server::start(&ca)?;
+    let server = Server::start()?;
     server.wait_until_ready().await?;
     say(&format!("nmi-guard {} listens on https://{}/mutate", nmi_guard::VERSION, server.address));
 
     let name = before["metadata"]["name"].as_str().unwrap_or("(no name yet)");
     say(&format!("An API server asks: may the Pod {name} be created?"));
-    let mut connection = ClientTls::trusting(ca.pem()).connect(server.address).await?;
+    let mut connection = ClientTls::trusting(&server.ca).connect(server.address).await?;
     let start = Instant::now();
     let reply = connection.review(Review::of(before.clone()).bytes()).await?;
     let took = start.elapsed();
@@ -61,19 +60,23 @@ struct Server {
     log: BufReader<ChildStderr>,
     address: SocketAddr,
     admin_address: SocketAddr,
+    /// The certificate of the CA, as PEM.
+    ca: String,
     _folder: tempfile::TempDir,
 }
 
 impl Server {
     /// Starts the program that was built beside this one, and waits until it listens.
-    fn start(ca: &Ca) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let identity = ca.issue()?;
-        std::fs::write(folder.path().join("tls.crt"), identity.certificate)?;
-        std::fs::write(folder.path().join("tls.key"), identity.key)?;
-        std::fs::write(folder.path().join("ca.crt"), ca.pem())?;
-
+    fn start() -> Result<Self> {
         let program = program()?;
+        let folder = tempfile::tempdir()?;
+        let certs = Command::new(&program)
+            .args(["certs", "--force", "--dns-name=localhost", "--out"])
+            .arg(folder.path())
+            .output()?;
+        ensure!(certs.status.success(), "nmi-guard certs: {}", String::from_utf8_lossy(&certs.stderr));
+        let ca = std::fs::read_to_string(folder.path().join("ca.crt"))?;
+
         let mut process = Command::new(&program)
             .args(["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
             .args(["--shutdown-delay=0s", "--log-format=json", "--tls-dir"])
@@ -86,7 +89,7 @@ impl Server {
             // It has ended, or will not be of use.
             let _ = process.kill();
         })?;
-        Ok(Self { process, log, address, admin_address, _folder: folder })
+        Ok(Self { process, log, address, admin_address, ca, _folder: folder })
     }
 
     async fn wait_until_ready(&self) -> Result<()> {
