@@ -12,7 +12,7 @@ help: ## Say what can be done
 
 demo: ## Show a Pod before and after, by the real server, without a cluster
 	@bash -c '. scripts/need.sh && need_rust'
-	@cargo build --quiet --locked --bin nmi-guard --example demo
+	@cargo build --locked --bin nmi-guard --example demo
 	@cargo run --quiet --locked --example demo
 
 test: ## Run all tests (buildah and, on first use, Go are needed beside Rust)

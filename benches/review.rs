@@ -3,10 +3,13 @@
 //! of the two is what counts, since machines differ.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use k8s_openapi::api::core::v1::Pod;
 use nmi_guard::admission::review;
 use nmi_guard::policy::Policy;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 #[path = "support/pods.rs"]
@@ -29,23 +32,33 @@ fn benchmark(criterion: &mut Criterion) {
             BenchmarkId::from_parameter("typed decode and diff"),
             &inject,
             |bencher, body| {
-                bencher.iter(|| typed(body));
+                let guarded = guarded(body, &policy);
+                bencher.iter(|| typed(body, &guarded));
             },
         );
         group.finish();
     }
 }
 
-/// The shortest typed webhook there is: it adds an annotation and an init container, and answers.
-fn typed(body: &[u8]) -> Vec<u8> {
+/// What the guard comes to, typed: its annotations and its spec.
+fn guarded(body: &[u8], policy: &Policy) -> Pod {
+    let answer: Value = serde_json::from_slice(&review(body, policy).unwrap().response).unwrap();
+    let patch = STANDARD.decode(answer["response"]["patch"].as_str().unwrap()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+    let mut request: Value = serde_json::from_slice(body).unwrap();
+    json_patch::patch(&mut request["request"]["object"], &patch).unwrap();
+    serde_json::from_value(request["request"]["object"].take()).unwrap()
+}
+
+/// A typed webhook that comes to the same Pod. The guard itself costs it no more than a copy.
+fn typed(body: &[u8], guarded: &Pod) -> Vec<u8> {
     let request: Value = serde_json::from_slice(body).unwrap();
-    let before = request["request"]["object"].clone();
-    let mut pod: Pod = serde_json::from_value(before.clone()).unwrap();
-    pod.metadata.annotations.get_or_insert_default().insert("nmi-guard.io/status".into(), "{}".into());
-    let spec = pod.spec.as_mut().unwrap();
-    spec.init_containers.get_or_insert_default().insert(0, spec.containers[0].clone());
-    let patch = json_patch::diff(&before, &serde_json::to_value(&pod).unwrap());
-    let patch = serde_json::to_string(&patch).unwrap();
+    let before = &request["request"]["object"];
+    let mut pod = Pod::deserialize(before).unwrap();
+    pod.metadata.annotations.clone_from(&guarded.metadata.annotations);
+    pod.spec.clone_from(&guarded.spec);
+    let patch = json_patch::diff(before, &serde_json::to_value(&pod).unwrap());
+    let patch = STANDARD.encode(serde_json::to_vec(&patch).unwrap());
     serde_json::to_vec(&json!({"response": {"allowed": true, "patch": patch}})).unwrap()
 }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts. Each need_* function makes sure that a tool is there: it installs what it may
 # (as root, where there is apt-get), and otherwise names what is missing and how to get it.
 
@@ -29,7 +30,7 @@ need() {
 
 need_rust() {
   if ! command -v cargo >/dev/null; then
-    apt_install rustup && rustup default stable >&2 || true
+    if apt_install rustup; then rustup default stable >&2; fi
   fi
   command -v cargo >/dev/null || give_up "Rust $(rust_version) or newer" "https://rustup.rs"
   need cc gcc

@@ -8,7 +8,7 @@ passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# add_up "test result" LINES: sums what cargo's test programs say of themselves.
+# add_up LOG: counts what the test programs that cargo ran say of themselves.
 add_up() {
   local counts
   counts=$(awk '/^test result:/ { for (i = 2; i <= NF; i++) n[$i] += $(i - 1) }

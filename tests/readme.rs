@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nmi_guard::policy::{DenyReason, KEYS, Settings, SkipReason, Warning};
+use nmi_guard::config::{self, Config, Given};
+use nmi_guard::policy::{DenyReason, KEYS, Key, Scope, Settings, SkipReason, Warning};
 use nmi_guard_testkit::readme::{Block, shell_blocks};
 
 fn root() -> &'static Path {
@@ -71,6 +72,7 @@ fn tables_are_those_of_the_code() {
     let readme = read("README.md");
     let renewed = with_table(&readme, "annotations", &annotations());
     let renewed = with_table(&renewed, "skip reasons", &skip_reasons());
+    let renewed = with_table(&renewed, "configuration", &configuration());
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(root().join("README.md"), &renewed).unwrap();
     }
@@ -90,12 +92,17 @@ fn with_table(document: &str, name: &str, table: &str) -> String {
 
 fn annotations() -> String {
     let defaults = Settings::default();
-    let mut table = "| `nmi-guard.io/…` | default | allowed | on | what it does |\n".to_owned();
+    let mut table = "| `nmi-guard.io/…` | default | allowed | where | what it does |\n".to_owned();
     table.push_str("| --- | --- | --- | --- | --- |\n");
     for key in KEYS {
         let default = (key.show)(&defaults);
         let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
-        let (name, expects, scope, help) = (key.name, key.expects, key.scope.as_str(), key.help);
+        let scope = match key.scope {
+            Scope::Pod => "Pod",
+            Scope::Both => "Pod, file",
+            Scope::Namespace => "file",
+        };
+        let Key { name, expects, help, .. } = key;
         writeln!(table, "| `{name}` | {default} | {expects} | {scope} | {help} |").unwrap();
     }
     table
@@ -107,6 +114,28 @@ fn skip_reasons() -> String {
         writeln!(table, "| `{}` | {} |", reason.as_str(), reason.explanation()).unwrap();
     }
     table
+}
+
+fn configuration() -> String {
+    let mut table = "| key | flag | environment variable | allowed | what it is for |\n".to_owned();
+    table.push_str("| --- | --- | --- | --- | --- |\n");
+    for key in config::KEYS {
+        let config::Key { path, flag, env, expects, help, .. } = key;
+        let live = if key.is_live() { " *live*" } else { "" };
+        writeln!(table, "| `{path}`{live} | `--{flag}` | `{env}` | {expects} | {help} |").unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_configuration_shown_is_accepted() {
+    let readme = read("README.md");
+    let (_, rest) = readme.split_once("```yaml\ndefaults:").expect("the README shows a configuration");
+    let (yaml, _) = rest.split_once("```").unwrap();
+    let given = Given::from_yaml(Path::new("README.md"), &format!("defaults:{yaml}")).unwrap();
+    let config = Config::new([&given]).unwrap();
+    assert_eq!(config.policy.sidecars, ["istio-proxy"]);
+    assert!(!config.policy.defaults.checks.liveness);
 }
 
 #[test]

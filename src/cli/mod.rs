@@ -1,5 +1,9 @@
 //! The command line: one file for each command.
 
+mod certs;
+mod config_file;
+mod explain;
+mod inject;
 mod serve;
 mod version;
 
@@ -21,6 +25,12 @@ struct Cli {
 enum Command {
     /// Run the admission webhook
     Serve(Box<serve::ServeArgs>),
+    /// Guard the Pods and workloads in a file, as the webhook would
+    Inject(inject::InjectArgs),
+    /// Explain every annotation, and why a Pod may be left alone
+    Explain,
+    /// Write a development set of certificates
+    Certs(certs::CertsArgs),
     /// Print the version
     Version,
 }
@@ -29,6 +39,9 @@ enum Command {
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(*args),
+        Command::Inject(args) => inject::run(&args),
+        Command::Explain => explain::run(),
+        Command::Certs(args) => certs::run(&args),
         Command::Version => version::run(),
     };
     outcome.unwrap_or_else(|error| {

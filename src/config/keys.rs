@@ -94,7 +94,7 @@ keys! {
     "server.max-body-bytes", "max-body-bytes", "NMI_GUARD_MAX_BODY_BYTES", "BYTES", one, "3145728",
         "a whole number of bytes from 1024 to 67108864", "Longest request",
         |draft, text| { draft.server.max_body_bytes = number_in(1024..=64 << 20, text)?; Some(()) };
-    "server.max-in-flight", "max-in-flight", "NMI_GUARD_MAX_IN_FLIGHT", "NUMBER", one, "64",
+    "server.max-in-flight", "max-in-flight", "NMI_GUARD_MAX_IN_FLIGHT", "NUMBER", one, "256",
         "a whole number from 1 to 10000", "Requests handled at the same time; others are turned away with 503",
         |draft, text| { draft.server.max_in_flight = number_in(1..=10_000, text)?; Some(()) };
     "server.shutdown-delay", "shutdown-delay", "NMI_GUARD_SHUTDOWN_DELAY", "DURATION", one, "5s",

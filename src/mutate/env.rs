@@ -33,7 +33,7 @@ pub(super) fn add(
     };
     // At the front, because a variable can refer only to those before it.
     if container.env.is_present() {
-        patch.add(&["spec", "containers", index, "env", "0"], Payload::EnvVar(host_ip(name)));
+        patch.add(&["spec", "containers", index, "env", "0"], Payload::EnvVar(Box::new(host_ip(name))));
     } else {
         patch.add(&["spec", "containers", index, "env"], Payload::EnvVars(vec![host_ip(name)]));
     }

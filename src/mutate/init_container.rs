@@ -27,7 +27,7 @@ const USER: i64 = 65532;
 pub(super) fn add(pod: &Pod<'_>, plan: &Plan<'_>, installs: bool, patch: &mut Patch) {
     let container = container(pod, plan, installs);
     if pod.spec.init_containers.is_present() {
-        patch.add(&["spec", "initContainers", "0"], Payload::Container(container));
+        patch.add(&["spec", "initContainers", "0"], Payload::Container(Box::new(container)));
     } else {
         patch.add(&["spec", "initContainers"], Payload::Containers(vec![container]));
     }

@@ -26,19 +26,18 @@ impl Pointer {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[expect(missing_docs, reason = "each variant is the type that it holds")]
-#[expect(clippy::large_enum_variant, reason = "a patch holds a dozen of these for some microseconds")]
 pub enum Payload {
     Text(String),
     Annotations(std::collections::BTreeMap<String, String>),
-    EnvVar(EnvVar),
+    EnvVar(Box<EnvVar>),
     EnvVars(Vec<EnvVar>),
     Mount(VolumeMount),
     Mounts(Vec<VolumeMount>),
-    Volume(Volume),
+    Volume(Box<Volume>),
     Volumes(Vec<Volume>),
-    Container(Container),
+    Container(Box<Container>),
     Containers(Vec<Container>),
-    Probe(Probe),
+    Probe(Box<Probe>),
 }
 
 /// One operation.

@@ -60,8 +60,8 @@ impl<F: Fn() -> Probe> Wanted<F> {
     ) {
         let path = ["spec", "containers", index, self.field];
         match (self.is_there, existing) {
-            (false, _) => patch.add(&path, Payload::Probe((self.probe)())),
-            (true, ExistingProbes::Replace) => patch.replace(&path, Payload::Probe((self.probe)())),
+            (false, _) => patch.add(&path, Payload::Probe(Box::new((self.probe)()))),
+            (true, ExistingProbes::Replace) => patch.replace(&path, Payload::Probe(Box::new((self.probe)()))),
             (true, ExistingProbes::Keep) => {
                 warnings.push(Warning::ProbeKept { container: container.name.to_string(), probe: self.name });
                 return;

@@ -20,7 +20,7 @@ pub(super) fn add_to_pod(pod: &Pod<'_>, patch: &mut Patch) -> Result<(), Denial>
         None => {}
     }
     if pod.spec.volumes.is_present() {
-        patch.add(&["spec", "volumes", "-"], Payload::Volume(volume()));
+        patch.add(&["spec", "volumes", "-"], Payload::Volume(Box::new(volume())));
     } else {
         patch.add(&["spec", "volumes"], Payload::Volumes(vec![volume()]));
     }

@@ -9,7 +9,8 @@ pub struct Limits {
     /// Longest body of a request, in bytes. An object in etcd has 1.5 MiB at most, and a review holds
     /// one Pod and little else.
     pub max_body_bytes: usize,
-    /// Requests being read or reviewed at the same time; those beyond are turned away at once.
+    /// Requests being read or reviewed at the same time; those beyond are turned away at once. More than
+    /// the 200 mutating requests that a kube-apiserver handles at a time (`--max-mutating-requests-inflight`).
     pub max_in_flight: usize,
     /// Open connections to each listener; those beyond wait until another one is closed.
     pub max_connections: usize,
@@ -30,7 +31,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body_bytes: 3 << 20,
-            max_in_flight: 64,
+            max_in_flight: 256,
             max_connections: 1024,
             handshake: Duration::from_secs(10),
             headers: Duration::from_secs(10),

@@ -3,14 +3,14 @@
 mod args;
 mod certificates;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use nmi_guard::admission;
-use nmi_guard::config::{Config, Given, POLL_INTERVAL, Reloader};
+use nmi_guard::config::{Config, POLL_INTERVAL, Reloader};
 use nmi_guard::observe::{Conditions, Metrics, init_logs};
 use nmi_guard::pki::CertificateStore;
 use nmi_guard::policy::Policy;
@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 use super::Outcome;
+use super::config_file::ConfigFile;
 pub(in crate::cli) use args::ServeArgs;
 
 /// Threads that serve. A review takes tens of microseconds, so two keep up with any API server, and
@@ -28,7 +29,7 @@ const MAX_WORKERS: usize = 2;
 
 /// Runs the webhook until a signal ends it.
 pub(super) fn run(args: ServeArgs) -> Outcome {
-    let file = args.config.as_deref().map(read_config).transpose()?;
+    let file = args.config.as_deref().map(ConfigFile::read).transpose()?;
     let config = Config::new(file.iter().map(|file| &file.given).chain([&args.given]))?;
     init_logs(config.log.format, &config.log.level)?;
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_WORKERS));
@@ -38,19 +39,6 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
         .build()
         .context("the threads to serve with can't be started")?
         .block_on(serve(args, file, config))
-}
-
-/// The configuration file as it was at the start.
-struct ConfigFile {
-    content: String,
-    given: Given,
-}
-
-fn read_config(path: &Path) -> anyhow::Result<ConfigFile> {
-    let content = std::fs::read_to_string(path)
-        .with_context(|| format!("the configuration file {} can't be read", path.display()))?;
-    let given = Given::from_yaml(path, &content)?;
-    Ok(ConfigFile { content, given })
 }
 
 async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Outcome {

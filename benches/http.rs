@@ -1,0 +1,226 @@
+//! The server under load: reviews of a typical Pod over HTTPS with keep-alive, against the same server with
+//! a reviewer that looks at nothing and allows. Both run as processes of their own, side by side, and are
+//! loaded in turn, so that the ratio holds whatever the machine is doing.
+//!
+//! `cargo bench --bench http [-- --seconds N]` prints both rates, the ratio, and the memory of the real one;
+//! then the time from the start of the real binary to readiness.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hyper::body::Bytes;
+use nmi_guard::admission::{self, Record, Reviewed};
+use nmi_guard::observe::{Conditions, LogFilter, LogFormat, Metrics, init_logs};
+use nmi_guard::pki::{CertificateStore, Lifetimes, Material, ServingNames, development_set};
+use nmi_guard::policy::Policy;
+use nmi_guard::server::{Limits, Options, Parts, Reviewer, Server};
+use nmi_guard_testkit::https::ClientTls;
+
+#[path = "support/pods.rs"]
+mod pods;
+
+const ROUNDS: usize = 7;
+const CONNECTIONS: usize = 4;
+const SERVE: &str = "--serve";
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let value = |flag: &str| args.iter().position(|arg| arg == flag).and_then(|at| args.get(at + 1));
+    if let Some(kind) = value(SERVE) {
+        return serve(kind);
+    }
+    let seconds = value("--seconds").map_or(2.0, |text| text.parse().expect("seconds"));
+    let set = certificates();
+    compare(Duration::from_secs_f64(seconds), &set);
+    start_to_ready(&set);
+}
+
+fn certificates() -> Material {
+    let names = ServingNames::for_service("nmi-guard", "nmi-guard", &["localhost".to_owned()]).unwrap();
+    development_set(&names, &Lifetimes::default(), SystemTime::now()).unwrap()
+}
+
+fn entry<'a>(set: &'a Material, name: &str) -> &'a [u8] {
+    set.entries().into_iter().find(|(key, _)| *key == name).unwrap().1
+}
+
+// The servers.
+
+/// Serves until it is killed. The certificate comes by environment, the address goes to standard output.
+fn serve(kind: &str) {
+    init_logs(LogFormat::Json, &LogFilter::default()).unwrap();
+    let policy = Policy::default();
+    let reviewer: Arc<Reviewer> = match kind {
+        "real" => Arc::new(move |body| admission::review(body, &policy)),
+        _ => Arc::new(|_| Ok(allow())),
+    };
+    let certificates = CertificateStore::default();
+    let pem = |name: &str| std::env::var(name).unwrap().into_bytes();
+    let serving = nmi_guard::pki::ServingCertificate::from_pem(&pem("CERT"), &pem("KEY"), SystemTime::now());
+    certificates.store(serving.unwrap());
+    let options = Options {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        admin_listen: "127.0.0.1:0".parse().unwrap(),
+        client_ca: None,
+        limits: Limits::default(),
+        shutdown_delay: Duration::ZERO,
+    };
+    let parts =
+        Parts { reviewer, certificates, conditions: Conditions::default(), metrics: Metrics::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let server = Server::bind(options, parts).await.unwrap();
+        println!("{}", server.address());
+        server.run(std::future::pending()).await;
+    });
+}
+
+fn allow() -> Reviewed {
+    let response = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","allowed":true}}"#;
+    let record = Record { decision: "skip", reason: "no-label", ..Record::default() };
+    Reviewed { response: response.to_vec(), record }
+}
+
+/// A server in a process of its own, ended with this value.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(kind: &str, set: &Material) -> Self {
+        let text = |name| String::from_utf8(entry(set, name).to_vec()).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([SERVE, kind])
+            .env("CERT", text("tls.crt"))
+            .env("KEY", text("tls.key"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { address: line.trim().parse().expect("the server's address"), child }
+    }
+
+    /// Resident memory in MiB.
+    fn resident(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).ok();
+    }
+}
+
+// The load.
+
+fn compare(time: Duration, set: &Material) {
+    let (real, null) = (Process::start("real", set), Process::start("null", set));
+    let ca = String::from_utf8(entry(set, "ca.crt").to_vec()).unwrap();
+    let body = Bytes::from(pods::review_of_size(12_000, true));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let load = |server: &Process| runtime.block_on(rate(server.address, &ca, &body, time));
+
+    load(&null);
+    load(&real);
+    let warm = real.resident();
+    let mut rounds = Vec::new();
+    for round in 1..=ROUNDS {
+        let (null, real) = (load(&null), load(&real));
+        println!(
+            "round {round}: null {null:.0} reviews/s, real {real:.0} reviews/s, ratio {:.3}",
+            real / null
+        );
+        rounds.push(real / null);
+    }
+    rounds.sort_by(f64::total_cmp);
+    println!("ratio: median {:.3}, from {:.3} to {:.3}", rounds[ROUNDS / 2], rounds[0], rounds[ROUNDS - 1]);
+    println!("resident: {warm:.1} MiB after the first round, {:.1} MiB after the last", real.resident());
+}
+
+/// Reviews a second, by a few connections that each send one after the other.
+async fn rate(address: SocketAddr, ca: &str, body: &Bytes, time: Duration) -> f64 {
+    let tls = ClientTls::trusting(ca);
+    let start = Instant::now();
+    let local = tokio::task::LocalSet::new();
+    let client = |tls: ClientTls, body: Bytes| async move {
+        let mut connection = tls.connect(address).await.unwrap();
+        let mut count = 0_u32;
+        while start.elapsed() < time {
+            let reply = connection.review(body.clone()).await.unwrap();
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            count += 1;
+        }
+        count
+    };
+    let counts = local
+        .run_until(async {
+            let clients: Vec<_> = (0..CONNECTIONS)
+                .map(|_| tokio::task::spawn_local(client(tls.clone(), body.clone())))
+                .collect();
+            let mut counts = 0;
+            for client in clients {
+                counts += client.await.unwrap();
+            }
+            counts
+        })
+        .await;
+    f64::from(counts) / start.elapsed().as_secs_f64()
+}
+
+// The start.
+
+/// Starts the real binary with certificates in files, and asks until it is ready.
+fn start_to_ready(set: &Material) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in set.entries() {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let mut times: Vec<Duration> = (0..5).map(|_| once_to_ready(folder.path())).collect();
+    times.sort();
+    println!("start to ready: median {:?}, from {:?} to {:?}", times[2], times[0], times[4]);
+}
+
+fn once_to_ready(certificates: &std::path::Path) -> Duration {
+    let start = Instant::now();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nmi-guard"))
+        .args([
+            "serve",
+            "--listen=127.0.0.1:0",
+            "--admin-listen=127.0.0.1:0",
+            "--log-format=json",
+            "--tls-dir",
+        ])
+        .arg(certificates)
+        .env("KUBECONFIG", "/nowhere")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let admin: SocketAddr = loop {
+        let line = log.next().expect("a line that says where it listens").unwrap();
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if let Some(address) = event["admin_address"].as_str() {
+            break address.parse().unwrap();
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = nmi_guard_testkit::https::Connection::plain(admin).await.unwrap();
+        while connection.get("/readyz").await.unwrap().status != 200 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let time = start.elapsed();
+    child.kill().and_then(|()| child.wait()).unwrap();
+    time
+}

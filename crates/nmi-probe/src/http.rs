@@ -1,0 +1,145 @@
+//! One HTTP request and its answer, over one connection, by a deadline.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use crate::deadline::Deadline;
+use crate::response::{LIMIT, Malformed, Response};
+
+/// Why a request got no answer that can be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection came about; the kind says why.
+    NotConnected(ErrorKind),
+    /// No connection came about before the deadline.
+    NoConnectionInTime,
+    /// The connection broke; the kind says how.
+    Broken(ErrorKind),
+    /// The answer was not whole at the deadline.
+    NoAnswerInTime,
+    /// The answer is not usable HTTP.
+    Malformed(Malformed),
+}
+
+impl Failure {
+    /// Writes the failure as a phrase that names the peer's `address`.
+    pub(crate) fn describe(self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected(kind @ ErrorKind::ConnectionRefused) => {
+                write!(f, "nothing listens at {address} ({kind})")
+            }
+            Self::NotConnected(kind) => write!(f, "cannot connect to {address} ({kind})"),
+            Self::NoConnectionInTime => write!(f, "no connection to {address} in time"),
+            Self::Broken(kind) => write!(f, "the connection to {address} broke ({kind})"),
+            Self::NoAnswerInTime => write!(f, "no whole answer from {address} in time"),
+            Self::Malformed(what) => write!(f, "{address} answers in bad HTTP: {what}"),
+        }
+    }
+
+    fn connecting(error: &io::Error) -> Self {
+        if timed_out(error) { Self::NoConnectionInTime } else { Self::NotConnected(error.kind()) }
+    }
+
+    fn talking(error: &io::Error) -> Self {
+        if timed_out(error) { Self::NoAnswerInTime } else { Self::Broken(error.kind()) }
+    }
+}
+
+/// A socket timeout is `WouldBlock` on Linux, `TimedOut` elsewhere and when the kernel gives a peer up.
+fn timed_out(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Sends `GET path` to `address` and returns the answer, whatever its status. Redirects are not followed,
+/// and at most [`LIMIT`] bytes are read.
+///
+/// # Errors
+/// [`Failure`] when there is no connection or no whole, well-formed answer by `deadline`.
+pub fn get(address: SocketAddr, path: &str, deadline: Deadline) -> Result<Response, Failure> {
+    let time = deadline.left().ok_or(Failure::NoConnectionInTime)?;
+    let mut stream =
+        TcpStream::connect_timeout(&address, time).map_err(|error| Failure::connecting(&error))?;
+    send(&mut stream, request(address, path).as_bytes(), deadline)?;
+    receive(&mut stream, deadline)
+}
+
+/// The bytes of a request. HTTP/1.1, since proxies of service meshes refuse 1.0; and no `Metadata` header,
+/// without which IMDS hands out nothing.
+fn request(address: SocketAddr, path: &str) -> String {
+    let host = match address {
+        SocketAddr::V4(v4) if v4.port() == 80 => v4.ip().to_string(),
+        SocketAddr::V6(v6) if v6.port() == 80 => format!("[{}]", v6.ip()),
+        other => other.to_string(),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: nmi-probe/{version}\r\nConnection: close\r\n\r\n"
+    )
+}
+
+fn send(stream: &mut TcpStream, mut bytes: &[u8], deadline: Deadline) -> Result<(), Failure> {
+    while !bytes.is_empty() {
+        let time = deadline.left().ok_or(Failure::NoAnswerInTime)?;
+        let written = stream.set_write_timeout(Some(time)).and_then(|()| stream.write(bytes));
+        match written {
+            Ok(0) => return Err(Failure::Broken(ErrorKind::WriteZero)),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure::talking(&error)),
+        }
+    }
+    Ok(())
+}
+
+fn receive(stream: &mut TcpStream, deadline: Deadline) -> Result<Response, Failure> {
+    let mut buffer = [0; LIMIT];
+    let mut filled = 0;
+    loop {
+        let room = buffer.get_mut(filled..).unwrap_or_default();
+        if room.is_empty() {
+            return Err(Failure::Malformed(Malformed::TooLong));
+        }
+        let time = deadline.left().ok_or(Failure::NoAnswerInTime)?;
+        let count = match stream.set_read_timeout(Some(time)).and_then(|()| stream.read(room)) {
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::talking(&error)),
+        };
+        filled += count;
+        let ended = count == 0;
+        let received = buffer.get(..filled).unwrap_or_default();
+        match Response::parse(received, ended).map_err(Failure::Malformed)? {
+            Some(response) => return Ok(response),
+            None if ended => return Err(Failure::Malformed(Malformed::CutShort)),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host_of(address: &str) -> Option<String> {
+        let request = request(address.parse().ok()?, "/healthz");
+        request.lines().find_map(|line| line.strip_prefix("Host: ")).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_host_header_has_brackets_for_ipv6_and_no_port_80() {
+        assert_eq!(host_of("10.0.0.4:8085").as_deref(), Some("10.0.0.4:8085"));
+        assert_eq!(host_of("[fd00::4]:8085").as_deref(), Some("[fd00::4]:8085"));
+        assert_eq!(host_of("169.254.169.254:80").as_deref(), Some("169.254.169.254"));
+        assert_eq!(host_of("[fd00::4]:80").as_deref(), Some("[fd00::4]"));
+    }
+
+    #[test]
+    fn a_request_asks_to_close_and_carries_no_metadata_header() {
+        let request = request(SocketAddr::from(([10, 0, 0, 4], 8085)), "/healthz");
+        assert!(request.starts_with("GET /healthz HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("\r\nConnection: close\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\n"), "{request}");
+        assert!(!request.to_ascii_lowercase().contains("metadata"), "{request}");
+    }
+}

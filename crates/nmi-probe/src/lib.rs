@@ -1,0 +1,24 @@
+//! The in-pod part of nmi-guard: is this Pod guarded by its node's NMI?
+//!
+//! A Pod is *guarded* while the NMI (Node Managed Identity, the DaemonSet of AAD Pod Identity) stands
+//! between it and the node's instance metadata service (IMDS). Two checks say so: [`healthz`] asks the NMI
+//! itself, [`interception`] asks who answers on the path that tokens take. [`guard::Guard`] carries out
+//! either or both under one [`deadline::Deadline`]; [`wait::wait`] repeats them.
+//!
+//! The crate has no dependencies, resolves no names, allocates little and never panics on what a peer
+//! sends. Everything but the sockets, the clock and the file system is pure and tested as such.
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod deadline;
+pub mod duration;
+pub mod guard;
+pub mod healthz;
+pub mod http;
+pub mod install;
+pub mod interception;
+pub mod misuse;
+pub mod response;
+pub mod run;
+pub mod text;
+pub mod wait;
