@@ -75,7 +75,7 @@ fn main() -> ExitCode {
         rbac::what_is_granted_is_what_is_used,
         manifests::every_overlay_is_accepted_and_settles,
         manifests::applying_again_keeps_the_certificates,
-        manifests::the_image_is_this_version_everywhere,
+        manifests::the_image_is_the_same_everywhere,
         manifests::its_own_pods_are_admitted,
         manifests::all_namespaces_but_those_that_opt_out,
         outage::under_ignore_pods_are_created_unguarded,

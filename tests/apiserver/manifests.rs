@@ -11,16 +11,6 @@ use crate::cluster::{Cluster, is_guarded, manifests, path, pod};
 
 const OVERLAYS: [&str; 4] = ["base", "overlays/all-namespaces", "overlays/strict", "overlays/cert-manager"];
 
-/// The components that the overlays are made of, all at once, from a folder of the administrator's own.
-const COMBINED: &str = "
-resources:
-  - manifests/base
-components:
-  - manifests/components/all-namespaces
-  - manifests/components/strict
-  - manifests/components/cert-manager
-";
-
 pub async fn every_overlay_is_accepted_and_settles(cluster: &mut Cluster) -> Result<()> {
     cluster.disturb();
     install_cert_manager_kinds(cluster).await?;
@@ -48,21 +38,28 @@ pub async fn applying_again_keeps_the_certificates(cluster: &mut Cluster) -> Res
     Ok(())
 }
 
-pub async fn the_image_is_this_version_everywhere(cluster: &mut Cluster) -> Result<()> {
-    let expected = format!("nmi-guard:{}", env!("CARGO_PKG_VERSION"));
+pub async fn the_image_is_the_same_everywhere(cluster: &mut Cluster) -> Result<()> {
+    let name = concat!("nmi-guard:", env!("CARGO_PKG_VERSION"));
     for overlay in OVERLAYS {
-        let container = &deployment(cluster, overlay)?["spec"]["template"]["spec"]["containers"][0];
-        ensure!(container["image"] == expected, "{overlay}: {container}");
-        let variables = container["env"].as_array().context("no env")?;
-        let copy = variables.iter().find(|variable| variable["name"] == "NMI_GUARD_IMAGE");
-        ensure!(copy.is_some_and(|copy| copy["value"] == expected), "{overlay}: {container}");
+        same_image(&deployment(cluster, &manifests().join(overlay))?, name).context(overlay)?;
     }
+    let own = deployment(cluster, &combined(cluster.api.folder())?)?;
+    same_image(&own, &format!("registry.example.com/{name}")).context("manifests/README.md")
+}
+
+/// The image is `expected`, and so is its copy for the injected container.
+fn same_image(deployment: &Value, expected: &str) -> Result<()> {
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let variables = container["env"].as_array().context("no env")?;
+    let copy = variables.iter().find(|variable| variable["name"] == "NMI_GUARD_IMAGE");
+    ensure!(container["image"] == expected, "image: {}", container["image"]);
+    ensure!(copy.is_some_and(|copy| copy["value"] == expected), "NMI_GUARD_IMAGE: {copy:?}");
     Ok(())
 }
 
 /// The Deployment's Pods pass the namespace's own Pod Security and the priority class outside kube-system.
 pub async fn its_own_pods_are_admitted(cluster: &mut Cluster) -> Result<()> {
-    let template = deployment(cluster, "base")?["spec"]["template"].clone();
+    let template = deployment(cluster, &manifests().join("base"))?["spec"]["template"].clone();
     let mut own = json!({"metadata": template["metadata"], "spec": template["spec"]});
     own["metadata"]["name"] = json!("own");
     own["metadata"]["labels"]["aadpodidbinding"] = json!("even-with-this-label");
@@ -84,8 +81,8 @@ pub async fn all_namespaces_but_those_that_opt_out(cluster: &mut Cluster) -> Res
     Ok(())
 }
 
-fn deployment(cluster: &Cluster, overlay: &str) -> Result<Value> {
-    let objects = cluster.render(&manifests().join(overlay))?;
+fn deployment(cluster: &Cluster, folder: &Path) -> Result<Value> {
+    let objects = cluster.render(folder)?;
     objects.into_iter().find(|object| object["kind"] == "Deployment").context("no Deployment")
 }
 
@@ -101,10 +98,14 @@ async fn certificates(cluster: &Cluster) -> Result<[Value; 3]> {
     ])
 }
 
+/// The kustomization of manifests/README.md, which combines all components, beside a copy of the manifests.
 fn combined(folder: &Path) -> Result<PathBuf> {
+    let readme = fs::read_to_string(manifests().join("README.md"))?;
+    let mut blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let example = blocks.find(|block| block.contains("kind: Kustomization")).context("no kustomization")?;
     let folder = folder.join("combined");
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join("kustomization.yaml"), COMBINED)?;
+    fs::write(folder.join("kustomization.yaml"), example)?;
     let status = Command::new("cp").arg("-r").arg(manifests()).arg(&folder).status()?;
     ensure!(status.success(), "cannot copy the manifests");
     Ok(folder)
