@@ -12,11 +12,17 @@ pub struct Pointer(String);
 impl Pointer {
     /// The pointer with these parts, each escaped.
     pub fn of(parts: &[&str]) -> Self {
-        let mut pointer = String::new();
+        let length = parts.iter().map(|part| part.len() + 1).sum();
+        let mut pointer = String::with_capacity(length);
         for part in parts {
             pointer.push('/');
-            // The tilde first, or the escape of the slash would be escaped again.
-            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+            for character in part.chars() {
+                match character {
+                    '~' => pointer.push_str("~0"),
+                    '/' => pointer.push_str("~1"),
+                    other => pointer.push(other),
+                }
+            }
         }
         Self(pointer)
     }
