@@ -29,6 +29,7 @@ case $builder in
     done
     ;;
 esac
+user=${user%%:*} # the group has the same number
 
 status=0
 check() { # check DESCRIPTION COMMAND...

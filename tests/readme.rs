@@ -121,7 +121,7 @@ fn configuration() -> String {
     table.push_str("| --- | --- | --- | --- | --- |\n");
     for key in config::KEYS {
         let config::Key { path, flag, env, expects, help, .. } = key;
-        let live = if key.is_live { " *live*" } else { "" };
+        let live = if path.starts_with("policy.") { " *live*" } else { "" };
         writeln!(table, "| `{path}`{live} | `--{flag}` | `{env}` | {expects} | {help} |").unwrap();
     }
     table
