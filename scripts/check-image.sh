@@ -11,6 +11,7 @@ image_limit=15000000
 probe_limit=1153433 # 1.1 MiB
 root=$(mktemp -d) layers=$(mktemp -d)
 trap 'rm -rf "$root" "$layers"' EXIT
+chmod 755 "$root" # its user enters it
 
 # The image's files, unpacked into $root, and the user it runs as.
 case $builder in
