@@ -38,19 +38,19 @@ check() { # check DESCRIPTION COMMAND...
 }
 size() { stat -c %s "$1"; }
 total() { find "$root" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }'; }
-is_static() { ! readelf --program-headers --wide "$1" | grep -q INTERP; }
+is_static() { headers=$(readelf --program-headers --wide "$1") && ! grep -q INTERP <<<"$headers"; }
 runs_alone() { # The image's own files and its user are all there is.
   local enter=(chroot --userspec="$user:$user")
   [ "$(id -u)" = 0 ] || enter=(unshare --map-root-user chroot)
-  "${enter[@]}" "$root" /nmi-guard version && "${enter[@]}" "$root" /nmi-probe --version
+  "${enter[@]}" "$root" /usr/local/bin/nmi-guard version && "${enter[@]}" "$root" /nmi-probe --version
 }
 
 check "image: files are $(cd "$root" && find . -type f | sort | tr '\n' ' ')" \
-  test "$(cd "$root" && find . -name 'nmi-*' -type f | sort | tr '\n' ' ')" = "./nmi-guard ./nmi-probe "
+  test "$(cd "$root" && find . -name 'nmi-*' -type f | sort | tr '\n' ' ')" = "./nmi-probe ./usr/local/bin/nmi-guard "
 check "image: no shell" test ! -e "$root/bin"
 check "image: runs as user $user, which is not root" test "${user%%:*}" -gt 0
 check "image: $(total) bytes, at most $image_limit" test "$(total)" -le $image_limit
-check "image: the server is static" is_static "$root/nmi-guard"
+check "image: the server is static" is_static "$root/usr/local/bin/nmi-guard"
 check "image: the probe is static" is_static "$root/nmi-probe"
 check "image: the probe has $(size "$root/nmi-probe") bytes, less than $probe_limit" \
   test "$(size "$root/nmi-probe")" -lt $probe_limit
