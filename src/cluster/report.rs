@@ -21,6 +21,11 @@ pub(super) fn report(conditions: &Conditions, name: &'static str, state: Conditi
     }
 }
 
+/// Nothing is known of the installed configuration yet. Not logged: it lasts a moment.
+pub(super) fn unread(conditions: &Conditions) {
+    conditions.set(WEBHOOK_CONFIGURATION, ConditionState::Degraded("not read yet".into()));
+}
+
 /// How the certificate stands: `served` is in force, `problem` is what keeps it from being renewed.
 pub(super) fn certificate(
     conditions: &Conditions,

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Config;
+use super::draft::Draft;
 use super::values::{certificate_name, duration_in, list, listen_address, number_in, object_name};
 use crate::observe::LogFormat;
 
@@ -19,16 +19,16 @@ pub struct Key {
     pub env: &'static str,
     /// What a value of it looks like, for the help.
     pub value_name: &'static str,
+    /// The built-in default as text; empty where there is none.
+    pub default: &'static str,
     /// What is allowed.
     pub expects: &'static str,
     /// What it is for.
     pub help: &'static str,
     /// Whether the flag can be repeated, and the file can have a list.
     pub is_list: bool,
-    /// Whether a change in the file takes effect without a restart.
-    pub is_live: bool,
     /// Sets the value; `None` if it is not allowed.
-    pub set: fn(&mut Config, &str) -> Option<()>,
+    pub(super) set: fn(&mut Draft, &str) -> Option<()>,
 }
 
 const ADDRESS: &str =
@@ -36,15 +36,22 @@ const ADDRESS: &str =
 const OBJECT: &str = "the name of a Kubernetes object: lower-case letters, digits, '-' and '.', at most 253";
 const FILE: &str = "a path";
 const SEVERITY: &str = "warn or deny";
-const LIFETIME: &str = "a duration from 1s to 36500d, such as 30d";
-const SECOND: Duration = Duration::from_secs(1);
+const LIFETIME: &str = "a duration from 5s to 36500d, such as 30d; a CA's is at least twice a leaf's";
+const SHORTEST: Duration = Duration::from_secs(5);
 const CENTURY: Duration = Duration::from_secs(36500 * 86400);
 const MAX_SHUTDOWN_DELAY: Duration = Duration::from_secs(600);
 
-/// Declares the table: path, flag, environment variable, value name, `live` or `restart`, what is
-/// allowed, help, how to set.
+impl Key {
+    /// Whether a change in the file takes effect without a restart: what is done with Pods does.
+    pub fn is_live(&self) -> bool {
+        self.path.starts_with("policy.")
+    }
+}
+
+/// Declares the table: path, flag, environment variable, value name, `one` value or a `list`, the
+/// default, what is allowed, help, how to set.
 macro_rules! keys {
-    ($($path:literal, $flag:literal, $env:literal, $value:literal, $live:ident, $list:ident,
+    ($($path:literal, $flag:literal, $env:literal, $value:literal, $list:ident, $default:expr,
        $expects:expr, $help:literal, $set:expr;)*) => {
         /// All keys but those of the section `defaults`, in the order of the file.
         pub static KEYS: &[Key] = &[$(Key {
@@ -52,92 +59,90 @@ macro_rules! keys {
             flag: $flag,
             env: $env,
             value_name: $value,
+            default: $default,
             expects: $expects,
             help: $help,
             is_list: keys!(@ $list),
-            is_live: keys!(@ $live),
             set: $set,
         }),*];
     };
-    (@ live) => { true };
-    (@ restart) => { false };
     (@ list) => { true };
     (@ one) => { false };
 }
 
 keys! {
-    "policy.host-network", "host-network", "NMI_GUARD_HOST_NETWORK", "SEVERITY", live, one,
+    "policy.host-network", "host-network", "NMI_GUARD_HOST_NETWORK", "SEVERITY", one, "warn",
         SEVERITY, "What becomes of a labelled Pod on the host network, which NMI can't guard",
-        |config, text| { config.policy.host_network = text.parse().ok()?; Some(()) };
-    "policy.invalid-annotations", "invalid-annotations", "NMI_GUARD_INVALID_ANNOTATIONS", "SEVERITY", live, one,
+        |draft, text| { draft.policy.host_network = text.parse().ok()?; Some(()) };
+    "policy.invalid-annotations", "invalid-annotations", "NMI_GUARD_INVALID_ANNOTATIONS", "SEVERITY", one, "deny",
         SEVERITY, "What becomes of a Pod with an annotation of ours that is unknown or not allowed",
-        |config, text| { config.policy.invalid_annotations = text.parse().ok()?; Some(()) };
-    "policy.sidecars", "sidecar", "NMI_GUARD_SIDECARS", "NAME", live, list,
+        |draft, text| { draft.policy.invalid_annotations = text.parse().ok()?; Some(()) };
+    "policy.sidecars", "sidecar", "NMI_GUARD_SIDECARS", "NAME", list, "",
         "names of containers, separated by commas",
         "A container that is never guarded unless a Pod asks for it; replaces the built-in list",
-        |config, text| { config.policy.sidecars = list(text, object_name)?; Some(()) };
+        |draft, text| { draft.policy.sidecars = list(text, object_name)?; Some(()) };
 
-    "server.listen", "listen", "NMI_GUARD_LISTEN", "ADDRESS", restart, one,
+    "server.listen", "listen", "NMI_GUARD_LISTEN", "ADDRESS", one, "[::]:8443",
         ADDRESS, "Where the webhook listens (HTTPS)",
-        |config, text| { config.server.listen = listen_address(text)?; Some(()) };
-    "server.admin-listen", "admin-listen", "NMI_GUARD_ADMIN_LISTEN", "ADDRESS", restart, one,
+        |draft, text| { draft.server.listen = listen_address(text)?; Some(()) };
+    "server.admin-listen", "admin-listen", "NMI_GUARD_ADMIN_LISTEN", "ADDRESS", one, "[::]:8081",
         ADDRESS, "Where /livez, /readyz and /metrics listen (plain HTTP)",
-        |config, text| { config.server.admin_listen = listen_address(text)?; Some(()) };
-    "server.client-ca", "client-ca", "NMI_GUARD_CLIENT_CA", "FILE", restart, one,
+        |draft, text| { draft.server.admin_listen = listen_address(text)?; Some(()) };
+    "server.client-ca", "client-ca", "NMI_GUARD_CLIENT_CA", "FILE", one, "",
         FILE, "Serve only clients with a certificate of a CA in this PEM file",
-        |config, text| { config.server.client_ca = Some(path(text)?); Some(()) };
-    "server.max-body-bytes", "max-body-bytes", "NMI_GUARD_MAX_BODY_BYTES", "BYTES", restart, one,
+        |draft, text| { draft.server.client_ca = Some(path(text)?); Some(()) };
+    "server.max-body-bytes", "max-body-bytes", "NMI_GUARD_MAX_BODY_BYTES", "BYTES", one, "3145728",
         "a whole number of bytes from 1024 to 67108864", "Longest request",
-        |config, text| { config.server.max_body_bytes = number_in(1024..=64 << 20, text)?; Some(()) };
-    "server.max-in-flight", "max-in-flight", "NMI_GUARD_MAX_IN_FLIGHT", "NUMBER", restart, one,
+        |draft, text| { draft.server.max_body_bytes = number_in(1024..=64 << 20, text)?; Some(()) };
+    "server.max-in-flight", "max-in-flight", "NMI_GUARD_MAX_IN_FLIGHT", "NUMBER", one, "256",
         "a whole number from 1 to 10000", "Requests handled at the same time; others are turned away with 503",
-        |config, text| { config.server.max_in_flight = number_in(1..=10_000, text)?; Some(()) };
-    "server.shutdown-delay", "shutdown-delay", "NMI_GUARD_SHUTDOWN_DELAY", "DURATION", restart, one,
+        |draft, text| { draft.server.max_in_flight = number_in(1..=10_000, text)?; Some(()) };
+    "server.shutdown-delay", "shutdown-delay", "NMI_GUARD_SHUTDOWN_DELAY", "DURATION", one, "5s",
         "a duration from 0s to 10m, such as 5s", "How long to serve on after the signal to end",
-        |config, text| {
-            config.server.shutdown_delay = duration_in(Duration::ZERO..=MAX_SHUTDOWN_DELAY, text)?;
+        |draft, text| {
+            draft.server.shutdown_delay = duration_in(Duration::ZERO..=MAX_SHUTDOWN_DELAY, text)?;
             Some(())
         };
 
-    "certificates.tls-dir", "tls-dir", "NMI_GUARD_TLS_DIR", "DIR", restart, one,
+    "certificates.tls-dir", "tls-dir", "NMI_GUARD_TLS_DIR", "DIR", one, "",
         FILE, "Serve with tls.crt and tls.key of this folder instead of the built-in issuer's",
-        |config, text| { config.certificates.tls_dir = Some(path(text)?); Some(()) };
-    "certificates.namespace", "namespace", "NMI_GUARD_NAMESPACE", "NAME", restart, one,
+        |draft, text| { draft.tls_dir = Some(path(text)?); Some(()) };
+    "certificates.namespace", "namespace", "NMI_GUARD_NAMESPACE", "NAME", one, "nmi-guard",
         OBJECT, "The namespace of the Service and the Secret",
-        |config, text| { config.certificates.namespace = object_name(text)?; Some(()) };
-    "certificates.service", "service", "NMI_GUARD_SERVICE", "NAME", restart, one,
+        |draft, text| { draft.namespace = object_name(text)?; Some(()) };
+    "certificates.service", "service", "NMI_GUARD_SERVICE", "NAME", one, "nmi-guard",
         OBJECT, "The Service in front of the webhook",
-        |config, text| { config.certificates.service = object_name(text)?; Some(()) };
-    "certificates.secret", "secret", "NMI_GUARD_SECRET", "NAME", restart, one,
+        |draft, text| { draft.service = object_name(text)?; Some(()) };
+    "certificates.secret", "secret", "NMI_GUARD_SECRET", "NAME", one, "nmi-guard-certs",
         OBJECT, "The Secret of the built-in issuer",
-        |config, text| { config.certificates.secret = object_name(text)?; Some(()) };
-    "certificates.webhook-configuration", "webhook-configuration", "NMI_GUARD_WEBHOOK_CONFIGURATION", "NAME", restart, one,
+        |draft, text| { draft.secret = object_name(text)?; Some(()) };
+    "certificates.webhook-configuration", "webhook-configuration", "NMI_GUARD_WEBHOOK_CONFIGURATION", "NAME", one, "nmi-guard",
         OBJECT, "The MutatingWebhookConfiguration that has to trust our CA",
-        |config, text| { config.certificates.webhook_configuration = object_name(text)?; Some(()) };
-    "certificates.dns-names", "dns-name", "NMI_GUARD_DNS_NAMES", "NAME", restart, list,
+        |draft, text| { draft.webhook_configuration = object_name(text)?; Some(()) };
+    "certificates.dns-names", "dns-name", "NMI_GUARD_DNS_NAMES", "NAME", list, "",
         "DNS names and IP addresses, separated by commas", "A further name the certificate is for",
-        |config, text| { config.certificates.dns_names = list(text, certificate_name)?; Some(()) };
-    "certificates.ca-lifetime", "ca-lifetime", "NMI_GUARD_CA_LIFETIME", "DURATION", restart, one,
+        |draft, text| { draft.dns_names = list(text, certificate_name)?; Some(()) };
+    "certificates.ca-lifetime", "ca-lifetime", "NMI_GUARD_CA_LIFETIME", "DURATION", one, "365d",
         LIFETIME, "How long a CA of the built-in issuer is valid",
-        |config, text| { config.certificates.ca_lifetime = duration_in(SECOND..=CENTURY, text)?; Some(()) };
-    "certificates.leaf-lifetime", "leaf-lifetime", "NMI_GUARD_LEAF_LIFETIME", "DURATION", restart, one,
+        |draft, text| { draft.ca_lifetime = duration_in(SHORTEST..=CENTURY, text)?; Some(()) };
+    "certificates.leaf-lifetime", "leaf-lifetime", "NMI_GUARD_LEAF_LIFETIME", "DURATION", one, "30d",
         LIFETIME, "How long a serving certificate of the built-in issuer is valid",
-        |config, text| { config.certificates.leaf_lifetime = duration_in(SECOND..=CENTURY, text)?; Some(()) };
+        |draft, text| { draft.leaf_lifetime = duration_in(SHORTEST..=CENTURY, text)?; Some(()) };
 
-    "log.format", "log-format", "NMI_GUARD_LOG_FORMAT", "FORMAT", restart, one,
+    "log.format", "log-format", "NMI_GUARD_LOG_FORMAT", "FORMAT", one, "text",
         "text or json", "How the log is written",
-        |config, text| {
-            config.log.format = match text { "text" => LogFormat::Text, "json" => LogFormat::Json, _ => return None };
+        |draft, text| {
+            draft.log.format = match text { "text" => LogFormat::Text, "json" => LogFormat::Json, _ => return None };
             Some(())
         };
-    "log.level", "log-level", "NMI_GUARD_LOG_LEVEL", "LEVEL", restart, one,
+    "log.level", "log-level", "NMI_GUARD_LOG_LEVEL", "LEVEL", one, "info",
         "error, warn, info, debug, trace or off, or a list such as info,kube=debug",
         "What is logged",
-        |config, text| { config.log.level = text.parse().ok()?; Some(()) };
+        |draft, text| { draft.log.level = text.parse().ok()?; Some(()) };
 
-    "kubeconfig", "kubeconfig", "NMI_GUARD_KUBECONFIG", "FILE", restart, one,
+    "kubeconfig", "kubeconfig", "NMI_GUARD_KUBECONFIG", "FILE", one, "",
         FILE, "How to reach the API server, when not from inside the cluster",
-        |config, text| { config.kubeconfig = Some(path(text)?); Some(()) };
+        |draft, text| { draft.kubeconfig = Some(path(text)?); Some(()) };
 }
 
 fn path(text: &str) -> Option<PathBuf> {

@@ -1,5 +1,6 @@
 //! Logs: one line per event on standard error, as text for people or as JSON for collectors.
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
@@ -35,7 +36,7 @@ pub struct LogFilterError;
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("logging can't be set up: {0}")]
+#[error("logging can't be set up")]
 pub struct LogInitError(#[from] TryInitError);
 
 impl FromStr for LogFilter {
@@ -94,11 +95,17 @@ pub fn init_logs(log_format: LogFormat, filter: &LogFilter) -> Result<(), LogIni
     tracing_subscriber::registry().with(lines.with_filter(filter.targets.clone())).try_init()?;
     // The default hook would write several lines of plain text in between.
     std::panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("no message");
+        let message = panic_text(panic.payload());
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(message, location, "panic");
     }));
     Ok(())
+}
+
+/// The message of a panic.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

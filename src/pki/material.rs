@@ -7,6 +7,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::authority::Authority;
 use super::certificate::{parse, validity};
+use super::trust::covers;
 use super::{CertificateError, Lifetimes, ServingCertificate, ServingNames, pem};
 
 /// The entry with the serving certificate chain.
@@ -75,12 +76,15 @@ impl Material {
         now: SystemTime,
     ) -> Result<Self, CertificateError> {
         let issued = authority.issue(names, lifetimes, now)?;
-        Ok(Self {
+        let material = Self {
             certificate: issued.certificate.into_bytes(),
             key: issued.key.into_bytes(),
             authorities: pem::encode(bundle).into_bytes(),
             authority_key: authority.key_pem().into_bytes(),
-        })
+        };
+        // What does not hold what it is for would be replaced again at once, without end.
+        covers(&material.serving(now)?, names)?;
+        Ok(material)
     }
 
     /// The same certificate with a new CA in front of `kept`.

@@ -50,7 +50,8 @@ impl ServingNames {
     }
 }
 
-/// A DNS name or an IP address.
+/// A DNS name or an IP address. The dot that may end a DNS name has no place in a certificate.
 pub(super) fn parse(name: &str) -> Result<ServerName<'static>, CertificateError> {
+    let name = name.strip_suffix('.').unwrap_or(name);
     ServerName::try_from(name.to_owned()).map_err(|_| CertificateError::InvalidName(name.to_owned()))
 }

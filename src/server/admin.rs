@@ -15,9 +15,9 @@ use tracing::error;
 use crate::observe::{Condition, ConditionState, Conditions, METRICS_CONTENT_TYPE, Metrics};
 use crate::pki::CertificateStore;
 
-/// The condition that the certificate at hand makes, judged at the time of asking: it runs out by
-/// itself, without an event.
-const SERVING_CERTIFICATE: &str = "serving-certificate";
+/// The condition of the certificate. Whoever supplies certificates sets it on events; that one has run
+/// out is no event, so it is judged anew each time somebody asks.
+const CERTIFICATE: &str = "certificate";
 
 /// What the admin port reports on.
 pub(super) struct Admin {
@@ -75,15 +75,19 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 
 impl Admin {
     fn conditions(&self, now: SystemTime) -> Vec<Condition> {
-        let state = match self.certificates.current() {
-            None => ConditionState::Failing("there is no certificate yet".to_owned()),
-            Some(certificate) if !certificate.valid_at(now) => {
-                ConditionState::Failing("the certificate is not valid at this time".to_owned())
-            }
-            Some(_) => ConditionState::Ok,
-        };
         let mut conditions = self.conditions.list();
-        conditions.push(Condition { name: SERVING_CERTIFICATE, state });
+        let reason = match self.certificates.current() {
+            None => "there is no certificate yet",
+            Some(certificate) if !certificate.valid_at(now) => "the certificate is not valid at this time",
+            Some(_) => return conditions,
+        };
+        let state = ConditionState::Failing(reason.to_owned());
+        match conditions.iter_mut().find(|condition| condition.name == CERTIFICATE) {
+            // Whoever supplies certificates knows more about the reason.
+            Some(Condition { state: ConditionState::Failing(_), .. }) => {}
+            Some(condition) => condition.state = state,
+            None => conditions.push(Condition { name: CERTIFICATE, state }),
+        }
         conditions
     }
 }

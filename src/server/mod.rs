@@ -65,7 +65,7 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// An address can't be listened on.
-    #[error("{address} can't be listened on: {source}")]
+    #[error("{address} can't be listened on")]
     Listen {
         /// The address.
         address: SocketAddr,

@@ -27,7 +27,7 @@ pub(super) enum Rejection {
     #[error("the body did not arrive within {0:?}")]
     Slow(Duration),
     #[error("the body could not be read: {0}")]
-    Broken(#[source] axum::Error),
+    Broken(axum::Error),
     #[error("{0}")]
     Review(#[from] ReviewError),
     #[error("the review failed for an internal reason, which is in the log")]

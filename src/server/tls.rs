@@ -14,19 +14,19 @@ use rustls_pki_types::{CertificateDer, pem, pem::PemObject};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The client CA's file is not PEM.
-    #[error("the client CA is not a list of PEM certificates: {0}")]
+    #[error("the client CA is not a list of PEM certificates")]
     ClientCaPem(#[source] pem::Error),
     /// The client CA's file holds no certificate.
     #[error("the client CA holds no certificate: one or more PEM blocks `BEGIN CERTIFICATE` are needed")]
     ClientCaEmpty,
     /// A certificate among the client CA's can't be a trust anchor.
-    #[error("the client CA holds a certificate that can't be used as a CA: {0}")]
+    #[error("the client CA holds a certificate that can't be used as a CA")]
     ClientCa(#[source] rustls::Error),
     /// No check can be built from the client CA.
-    #[error("clients can't be checked against the client CA: {0}")]
+    #[error("clients can't be checked against the client CA")]
     Verifier(#[source] VerifierBuilderError),
     /// rustls refuses the settings.
-    #[error("TLS can't be set up: {0}")]
+    #[error("TLS can't be set up")]
     Config(#[source] rustls::Error),
 }
 

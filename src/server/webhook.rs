@@ -1,6 +1,5 @@
 //! The webhook: `POST /mutate` takes an `AdmissionReview` and answers with one.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,7 +19,7 @@ use tracing::{debug, error, info, warn};
 use super::limits::Limits;
 use super::rejection::{MUTATE, Rejection};
 use crate::admission::{Record, ReviewError, Reviewed};
-use crate::observe::Metrics;
+use crate::observe::{Metrics, panic_text};
 
 /// How requests are reviewed: from the body of a request to what it came to. It runs on the thread
 /// that read the request, so it must neither block nor take longer than a millisecond or so. If it
@@ -152,9 +151,4 @@ fn log(record: &Record, duration_us: u128) {
     } else {
         info!(uid, namespace, name, decision, reason, dry_run, warnings, duration_us, "reviewed");
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod bad_input;
+mod binary;
 mod limits;
 mod process;
 mod running;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nmi_guard::pki::authority::Authority;
-use nmi_guard::pki::{CertificateError, Lifetimes, ServingCertificate, development_set};
+use nmi_guard::pki::{CertificateError, Lifetimes, ServingCertificate, development_set, trusts};
 use x509_parser::prelude::*;
 
 use crate::support::{DAY, entry, epoch, names, set};
@@ -45,6 +45,19 @@ fn the_leaf_serves_and_names_its_ca() {
     assert_eq!(authority_key_id(&leaf), subject_key_id(&ca));
     assert_eq!(leaf.tbs_certificate.version(), X509Version::V3);
     assert!(leaf.tbs_certificate.raw_serial().len() >= 16, "serial numbers have at least 64 random bits");
+}
+
+/// Names at the edge of what is accepted: what is issued holds them, whatever their form.
+#[test]
+fn unusual_names_are_served() {
+    for name in
+        ["Guard.Example.ORG", "guard.example.org.", "a_b.example", "::ffff:10.0.0.1", "xn--nm-gia.example"]
+    {
+        let names = names(&[name]);
+        let material = development_set(&names, &Lifetimes::default(), epoch()).unwrap();
+        let leaf = material.serving(epoch()).unwrap();
+        assert_eq!(trusts(entry(&material, "ca.crt"), &leaf, name, epoch()), Ok(()), "{name}");
+    }
 }
 
 fn subject_key_id(certificate: &X509Certificate<'_>) -> Vec<u8> {

@@ -152,7 +152,7 @@ fn a_self_signed_certificate_is_trusted_by_itself() {
 
 #[test]
 fn names_are_checked_and_kept_once() {
-    let all = names(&["127.0.0.1", "::1", HOST, "guard.example.org"]);
+    let all = names(&["127.0.0.1", "::1", HOST, "guard.example.org."]);
     let all: Vec<String> = all.iter().map(|name| name.to_str().into_owned()).collect();
     let service = "nmi-guard.nmi-guard.svc.cluster.local";
     assert_eq!(all, [HOST, service, "127.0.0.1", "::1", "guard.example.org"]);

@@ -7,6 +7,7 @@ mod bundle;
 mod certificate;
 mod directory;
 mod handshake;
+mod openssl;
 mod rotation;
 mod simulation;
 mod support;

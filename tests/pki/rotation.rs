@@ -95,7 +95,7 @@ fn a_due_ca_is_announced_then_used_when_settled() {
     let settled = now + HOUR + lifetimes.settle();
     let (used, reason) = replaced(next(Some(&announced), &lifetimes, &names, &sightings, settled).unwrap());
     assert_eq!(reason, Reason::AuthoritySettled);
-    assert_eq!(trusts(entry(&material, "ca.crt"), &serving(&used, settled), HOST, settled).is_ok(), false);
+    assert!(trusts(entry(&material, "ca.crt"), &serving(&used, settled), HOST, settled).is_err());
     assert_usable(&used, settled);
     assert_eq!(used.authorities(settled).len(), 2, "the old CA stays until it expires");
     assert_eq!(used.authorities(epoch() + 366 * DAY).len(), 1);

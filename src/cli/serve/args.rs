@@ -55,7 +55,8 @@ impl Args for ServeArgs {
 }
 
 fn flag(key: &Key) -> Arg {
-    let help = format!("{}: {}", key.help, key.expects);
+    let default = if key.default.is_empty() { String::new() } else { format!(" [default: {}]", key.default) };
+    let help = format!("{}: {}{default}", key.help, key.expects);
     let flag = Arg::new(key.flag).long(key.flag).env(key.env).value_name(key.value_name).help(help);
     // Of a flag given twice the last counts, so that arguments can be appended to those of a manifest.
     if key.is_list { flag.action(ArgAction::Append) } else { flag.overrides_with(key.flag) }

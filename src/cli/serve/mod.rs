@@ -1,21 +1,22 @@
 //! `nmi-guard serve`: the webhook.
 
 mod args;
+mod certificates;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use nmi_guard::admission;
-use nmi_guard::config::{CertificatesConfig, Config, POLL_INTERVAL, Reloader};
+use nmi_guard::config::{Config, POLL_INTERVAL, Reloader};
 use nmi_guard::observe::{Conditions, Metrics, init_logs};
-use nmi_guard::pki::{CertificateStore, ServingCertificate};
+use nmi_guard::pki::CertificateStore;
 use nmi_guard::policy::Policy;
 use nmi_guard::server::{Limits, Options, Parts, Reviewer, Server};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 use super::Outcome;
@@ -57,13 +58,15 @@ async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Out
         admin_address = %server.admin_address(),
         "listening"
     );
-    start_certificates(&config.certificates, &parts.certificates)?;
+    // Its sender is dropped when this function returns, and the certificate's task ends.
+    let (_running, shutdown) = watch::channel(false);
+    certificates::supply(&config, &parts, shutdown).await?;
     if let (Some(path), Some(file)) = (args.config, file) {
         let Parts { conditions, metrics, .. } = parts.clone();
         let reloader = Reloader::new(path, file.content, args.given, config, policy, conditions, metrics);
         tokio::spawn(reloader.run(POLL_INTERVAL));
     }
-    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async { stopped.await.unwrap_or_default() }));
     let ended_early = async {
         let signal = signals.next().await;
@@ -100,18 +103,6 @@ fn options(config: &Config) -> anyhow::Result<Options> {
         },
         shutdown_delay: server.shutdown_delay,
     })
-}
-
-fn start_certificates(config: &CertificatesConfig, store: &CertificateStore) -> anyhow::Result<()> {
-    let Some(dir) = &config.tls_dir else { return Ok(()) };
-    let read = |name| {
-        let path = dir.join(name);
-        std::fs::read(&path).with_context(|| format!("{} can't be read", path.display()))
-    };
-    let certificate = ServingCertificate::from_pem(&read("tls.crt")?, &read("tls.key")?, SystemTime::now())
-        .with_context(|| format!("the certificate in {} can't be used", dir.display()))?;
-    store.store(certificate);
-    Ok(())
 }
 
 /// The signals that end the process: SIGTERM (the kubelet) and SIGINT (a terminal).

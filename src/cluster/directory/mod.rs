@@ -100,8 +100,7 @@ impl Directory {
         let directory = Self { config, store, conditions, loaded };
         directory.report(None);
         if directory.config.webhook.is_some() {
-            let unknown = ConditionState::Degraded("not read yet".into());
-            directory.conditions.set(WEBHOOK_CONFIGURATION, unknown);
+            report::unread(&directory.conditions);
         }
         Ok(directory)
     }

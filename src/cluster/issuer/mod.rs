@@ -85,6 +85,7 @@ impl Issuer {
         conditions: Conditions,
     ) -> Self {
         report::certificate(&conditions, store.current().as_deref(), None, SystemTime::now());
+        report::unread(&conditions);
         Self {
             secret: SharedSecret::new(client.clone(), &config.namespace, &config.secret),
             configuration: Configuration::new(client, &config.webhook_configuration),
