@@ -32,7 +32,7 @@ advisories: ## Check dependencies for known vulnerabilities (fetches the RustSec
 build: ## Build the static binaries into dist/ARCH (ARCH=amd64 or arm64)
 	scripts/build.sh $(ARCH)
 
-image: ## Build the container image IMAGE:TAG
+image: ## Build the container image IMAGE:TAG, and check its content and size
 	scripts/image.sh $(IMAGE):$(TAG) $(ARCH)
 
 bench: ## Measure one review

@@ -11,6 +11,7 @@ image_limit=15000000
 probe_limit=1153433 # 1.1 MiB
 root=$(mktemp -d) layers=$(mktemp -d)
 trap 'rm -rf "$root" "$layers"' EXIT
+chmod 755 "$root" # its user enters it
 
 # The image's files, unpacked into $root, and the user it runs as.
 case $builder in
@@ -29,6 +30,7 @@ case $builder in
     done
     ;;
 esac
+user=${user%%:*} # the group has the same number
 
 status=0
 check() { # check DESCRIPTION COMMAND...
@@ -36,7 +38,7 @@ check() { # check DESCRIPTION COMMAND...
 }
 size() { stat -c %s "$1"; }
 total() { find "$root" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }'; }
-is_static() { ! readelf --program-headers --wide "$1" | grep -q INTERP; }
+is_static() { headers=$(readelf --program-headers --wide "$1") && ! grep -q INTERP <<<"$headers"; }
 runs_alone() { # The image's own files and its user are all there is.
   local enter=(chroot --userspec="$user:$user")
   [ "$(id -u)" = 0 ] || enter=(unshare --map-root-user chroot)

@@ -41,12 +41,12 @@ demo() { make --no-print-directory demo | tee "$log" && grep -q '^+.*nmi-guard-i
 
 image_checks() {
   say "make image"
-  if make --no-print-directory image IMAGE=nmi-guard TAG=test; then
-    scripts/check-image.sh nmi-guard:test | tee "$log" || true
-    passed=$((passed + $(grep -c '^ok ' "$log" || true))) failed=$((failed + $(grep -c '^FAILED ' "$log" || true)))
-  else
-    failed=$((failed + 1))
+  if ! make --no-print-directory image IMAGE=nmi-guard TAG=test | tee "$log"; then
+    # It was not built, or not checked to the end.
+    grep -q '^FAILED image' "$log" || failed=$((failed + 1))
   fi
+  passed=$((passed + $(grep -c '^ok image' "$log" || true)))
+  failed=$((failed + $(grep -c '^FAILED image' "$log" || true)))
 }
 
 need_rust

@@ -117,12 +117,14 @@ fn skip_reasons() -> String {
 }
 
 fn configuration() -> String {
-    let mut table = "| key | flag | environment variable | allowed | what it is for |\n".to_owned();
-    table.push_str("| --- | --- | --- | --- | --- |\n");
+    let mut table = "| key | default | flag | environment variable | allowed | what it is for |\n".to_owned();
+    table.push_str("| --- | --- | --- | --- | --- | --- |\n");
     for key in config::KEYS {
-        let config::Key { path, flag, env, expects, help, .. } = key;
+        let config::Key { path, flag, env, default, expects, help, .. } = key;
+        let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
         let live = if key.is_live() { " *live*" } else { "" };
-        writeln!(table, "| `{path}`{live} | `--{flag}` | `{env}` | {expects} | {help} |").unwrap();
+        writeln!(table, "| `{path}`{live} | {default} | `--{flag}` | `{env}` | {expects} | {help} |")
+            .unwrap();
     }
     table
 }

@@ -15,6 +15,7 @@ mod manifests;
 mod opt_in;
 mod outage;
 mod rbac;
+mod readme;
 mod reinvocation;
 mod replica;
 mod rotation;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         answers::the_audit_log_holds_decision_and_reason,
         answers::a_dry_run_shows_the_guard_and_keeps_nothing,
         answers::pods_with_generated_names_are_guarded,
+        readme::kubectl_commands_succeed,
         reinvocation::a_webhook_called_before_finds_its_work_kept,
         reinvocation::a_webhook_called_after_causes_no_second_review,
         reinvocation::a_second_review_changes_nothing,
