@@ -27,12 +27,12 @@ pub(super) struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     audit_annotations: AuditAnnotations,
+    #[serde(skip)]
+    patch: Option<Vec<u8>>,
 }
 
 /// The part of a `Status` that reaches the client.
@@ -57,17 +57,16 @@ impl<'a> Response<'a> {
             uid,
             allowed: true,
             patch_type: None,
-            patch: None,
             status: None,
             warnings: Vec::new(),
             audit_annotations: AuditAnnotations { decision, reason },
+            patch: None,
         }
     }
 
     /// Lets the Pod pass, changed.
     pub fn with_patch(self, patch: &Patch) -> Result<Self, serde_json::Error> {
-        let patch = STANDARD.encode(serde_json::to_vec(patch)?);
-        Ok(Self { patch_type: Some("JSONPatch"), patch: Some(patch), ..self })
+        Ok(Self { patch_type: Some("JSONPatch"), patch: Some(serde_json::to_vec(patch)?), ..self })
     }
 
     /// Refuses the Pod.
@@ -87,6 +86,26 @@ impl<'a> Response<'a> {
 
     /// The whole answer as JSON.
     pub fn into_bytes(self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&Envelope { api_version: API_VERSION, kind: KIND, response: self })
+        let patch = self.patch.as_ref().map(|patch| STANDARD.encode(patch));
+        let mut bytes = Vec::with_capacity(512 + patch.as_ref().map_or(0, String::len));
+        serde_json::to_writer(
+            &mut bytes,
+            &Envelope { api_version: API_VERSION, kind: KIND, response: self },
+        )?;
+        if let Some(patch) = patch {
+            append_to_response(&mut bytes, &patch);
+        }
+        Ok(bytes)
     }
+}
+
+/// Appends the field `patch` to the response, which is the last field of the envelope. By hand, because
+/// the patch is most of the answer and base64 has nothing to escape, which serde_json would look for.
+fn append_to_response(envelope: &mut Vec<u8>, patch: &str) {
+    const END: &[u8] = b"}}";
+    envelope.truncate(envelope.len() - END.len());
+    envelope.extend_from_slice(b",\"patch\":\"");
+    envelope.extend_from_slice(patch.as_bytes());
+    envelope.extend_from_slice(b"\"");
+    envelope.extend_from_slice(END);
 }

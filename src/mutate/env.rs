@@ -66,7 +66,7 @@ enum Meaning {
 fn meaning(container: &Container<'_>, name: &str) -> Meaning {
     match container.env.iter().rev().find(|variable| *variable.name == *name) {
         None => Meaning::Absent,
-        Some(variable) if *variable.value_from.field_ref.field_path == *FIELD => Meaning::HostIp,
+        Some(variable) if variable.is_field(FIELD) => Meaning::HostIp,
         Some(_) => Meaning::Other,
     }
 }

@@ -8,7 +8,4 @@ mod borrowed;
 mod view;
 
 pub use borrowed::{Entries, Keys, List, Text};
-pub use view::{
-    Container, EnvVar, FieldRef, Metadata, Os, OwnerReference, Pod, Resources, Spec, ValueFrom, Volume,
-    VolumeMount,
-};
+pub use view::{Container, EnvVar, Metadata, Os, OwnerReference, Pod, Resources, Spec, Volume, VolumeMount};

@@ -2,6 +2,7 @@
 //! API server would refuse must still be readable here, so that the refusal comes from there.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::borrowed::{Entries, Keys, List, Text, flag, is_present, or_default};
 
@@ -114,27 +115,31 @@ pub struct EnvVar<'a> {
     /// `name`
     #[serde(default)]
     pub name: Text<'a>,
-    /// `valueFrom`
-    #[serde(default, deserialize_with = "or_default")]
-    pub value_from: ValueFrom<'a>,
+    /// `valueFrom`, unread: a Pod may have hundreds, and one of them matters.
+    #[serde(borrow)]
+    value_from: Option<&'a RawValue>,
 }
 
-/// `valueFrom` of an environment variable.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase")]
-pub struct ValueFrom<'a> {
-    /// `fieldRef`
-    #[serde(default, deserialize_with = "or_default")]
-    pub field_ref: FieldRef<'a>,
+impl EnvVar<'_> {
+    /// Whether the value is this field of the Pod (`valueFrom.fieldRef.fieldPath`).
+    pub fn is_field(&self, path: &str) -> bool {
+        let source = self.value_from.and_then(|raw| serde_json::from_str::<ValueFrom<'_>>(raw.get()).ok());
+        source.is_some_and(|source| *source.field_ref.field_path == *path)
+    }
 }
 
-/// `fieldRef` of an environment variable.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase")]
-pub struct FieldRef<'a> {
-    /// `fieldPath`, for example `status.hostIP`.
+struct ValueFrom<'a> {
+    #[serde(default, deserialize_with = "or_default")]
+    field_ref: FieldRef<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase")]
+struct FieldRef<'a> {
     #[serde(default)]
-    pub field_path: Text<'a>,
+    field_path: Text<'a>,
 }
 
 /// `resources` of a container: the names matter here, not the quantities.
