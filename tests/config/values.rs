@@ -122,6 +122,15 @@ sever:
 }
 
 #[test]
+fn what_is_a_pods_alone_is_no_default() {
+    assert_eq!(
+        errors("defaults: {containers: app}"),
+        ["c.yaml:1:24: defaults.containers: \"app\" is not allowed; allowed: nothing here: only a Pod can \
+             set it, by annotation"]
+    );
+}
+
+#[test]
 fn a_key_unlike_any_other_gets_no_suggestion() {
     assert_eq!(
         errors("server: {zzzzzzzzzzzzzzzzzz: 1}"),
