@@ -1,5 +1,5 @@
 //! The server under load: reviews of a typical Pod over HTTPS with keep-alive, against the same server with
-//! a reviewer that looks at nothing and allows. Both run as processes of their own, side by side, and are
+//! a reviewer that reads the uid, which the answer must repeat, and allows. Both run as processes of their own, side by side, and are
 //! loaded in turn, so that the ratio holds whatever the machine is doing.
 //!
 //! `cargo bench --bench http [-- --seconds N]` prints both rates, the ratio, and the memory of the real one;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Bytes;
-use nmi_guard::admission::{self, Record, Reviewed};
+use nmi_guard::admission::{self, Record, ReviewError, Reviewed};
 use nmi_guard::observe::{Conditions, LogFilter, LogFormat, Metrics, init_logs};
 use nmi_guard::pki::{CertificateStore, Lifetimes, Material, ServingNames, development_set};
 use nmi_guard::policy::Policy;
@@ -56,7 +56,7 @@ fn serve(kind: &str) {
     let policy = Policy::default();
     let reviewer: Arc<Reviewer> = match kind {
         "real" => Arc::new(move |body| admission::review(body, &policy)),
-        _ => Arc::new(|_| Ok(allow())),
+        _ => Arc::new(allow),
     };
     let certificates = CertificateStore::default();
     let pem = |name: &str| std::env::var(name).unwrap().into_bytes();
@@ -79,10 +79,24 @@ fn serve(kind: &str) {
     });
 }
 
-fn allow() -> Reviewed {
-    let response = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","allowed":true}}"#;
+/// The least that an API server takes for an answer: the request's uid, and yes.
+fn allow(body: &[u8]) -> Result<Reviewed, ReviewError> {
+    #[derive(serde::Deserialize)]
+    struct Review<'a> {
+        #[serde(borrow)]
+        request: Request<'a>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Request<'a> {
+        uid: &'a str,
+    }
+    let review: Review<'_> = serde_json::from_slice(body).map_err(|error| ReviewError(error.to_string()))?;
+    let uid = review.request.uid;
+    let response = format!(
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{uid}","allowed":true}}}}"#
+    );
     let record = Record { decision: "skip", reason: "no-label", ..Record::default() };
-    Reviewed { response: response.to_vec(), record }
+    Ok(Reviewed { response: response.into_bytes(), record })
 }
 
 /// A server in a process of its own, ended with this value.
