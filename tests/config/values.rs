@@ -204,3 +204,18 @@ fn the_table_of_keys_is_consistent() {
         assert_eq!(KEYS.iter().filter(is_only).count(), 1, "{}", key.path);
     }
 }
+
+#[test]
+fn the_defaults_in_the_table_are_the_defaults() {
+    let entry = |key: &nmi_guard::config::Key| Entry {
+        origin: Origin::Flag(key.flag),
+        key: key.path.to_owned(),
+        value: key.default.to_owned(),
+    };
+    let said = KEYS.iter().filter(|key| !key.default.is_empty()).map(entry).collect();
+    let (said, nothing) = (Config::new([&Given(said)]).unwrap(), Config::new([]).unwrap());
+    assert_eq!(said.policy, nothing.policy);
+    assert_eq!(said.server, nothing.server);
+    assert_eq!(said.certificates, nothing.certificates);
+    assert_eq!(said.log, nothing.log);
+}
