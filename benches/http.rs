@@ -1,5 +1,5 @@
 //! The server under load: reviews of a typical Pod over HTTPS with keep-alive, against the same server with
-//! a reviewer that looks at nothing and allows. Both run as processes of their own, side by side, and are
+//! a reviewer that reads the uid, which the answer must repeat, and allows. Both run as processes of their own, side by side, and are
 //! loaded in turn, so that the ratio holds whatever the machine is doing.
 //!
 //! `cargo bench --bench http [-- --seconds N]` prints both rates, the ratio, and the memory of the real one;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Bytes;
-use nmi_guard::admission::{self, Record, Reviewed};
+use nmi_guard::admission::{self, Record, ReviewError, Reviewed};
 use nmi_guard::observe::{Conditions, LogFilter, LogFormat, Metrics, init_logs};
 use nmi_guard::pki::{CertificateStore, Lifetimes, Material, ServingNames, development_set};
 use nmi_guard::policy::Policy;
@@ -56,7 +56,7 @@ fn serve(kind: &str) {
     let policy = Policy::default();
     let reviewer: Arc<Reviewer> = match kind {
         "real" => Arc::new(move |body| admission::review(body, &policy)),
-        _ => Arc::new(|_| Ok(allow())),
+        _ => Arc::new(allow),
     };
     let certificates = CertificateStore::default();
     let pem = |name: &str| std::env::var(name).unwrap().into_bytes();
@@ -79,10 +79,24 @@ fn serve(kind: &str) {
     });
 }
 
-fn allow() -> Reviewed {
-    let response = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","allowed":true}}"#;
+/// The least that an API server takes for an answer: the request's uid, and yes.
+fn allow(body: &[u8]) -> Result<Reviewed, ReviewError> {
+    #[derive(serde::Deserialize)]
+    struct Review<'a> {
+        #[serde(borrow)]
+        request: Request<'a>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Request<'a> {
+        uid: &'a str,
+    }
+    let review: Review<'_> = serde_json::from_slice(body).map_err(|error| ReviewError(error.to_string()))?;
+    let uid = review.request.uid;
+    let response = format!(
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{uid}","allowed":true}}}}"#
+    );
     let record = Record { decision: "skip", reason: "no-label", ..Record::default() };
-    Reviewed { response: response.to_vec(), record }
+    Ok(Reviewed { response: response.into_bytes(), record })
 }
 
 /// A server in a process of its own, ended with this value.
@@ -113,6 +127,14 @@ impl Process {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
+
+    /// Processor time so far, in seconds.
+    fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        // utime and stime (proc(5)), counted from the field after the name, in hundredths of a second.
+        [fields[11], fields[12]].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+    }
 }
 
 impl Drop for Process {
@@ -128,23 +150,45 @@ fn compare(time: Duration, set: &Material) {
     let ca = String::from_utf8(entry(set, "ca.crt").to_vec()).unwrap();
     let body = Bytes::from(pods::review_of_size(12_000, true));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let load = |server: &Process| runtime.block_on(rate(server.address, &ca, &body, time));
+    let load = |server: &Process| {
+        let before = server.cpu();
+        let rate = runtime.block_on(rate(server.address, &ca, &body, time));
+        Load { rate, cpu: 1e6 * (server.cpu() - before) / (rate * time.as_secs_f64()) }
+    };
 
     load(&null);
     load(&real);
     let warm = real.resident();
-    let mut rounds = Vec::new();
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let (null, real) = (load(&null), load(&real));
-        println!(
-            "round {round}: null {null:.0} reviews/s, real {real:.0} reviews/s, ratio {:.3}",
-            real / null
-        );
-        rounds.push(real / null);
+        println!("round {round}: null {null}, real {real}");
+        rates.push(real.rate / null.rate);
+        costs.push(null.cpu / real.cpu);
     }
-    rounds.sort_by(f64::total_cmp);
-    println!("ratio: median {:.3}, from {:.3} to {:.3}", rounds[ROUNDS / 2], rounds[0], rounds[ROUNDS - 1]);
+    println!("rate, real to null: {}", spread(&mut rates));
+    println!("CPU time a review, null to real: {}", spread(&mut costs));
     println!("resident: {warm:.1} MiB after the first round, {:.1} MiB after the last", real.resident());
+}
+
+/// What a round of load came to.
+struct Load {
+    /// Reviews a second.
+    rate: f64,
+    /// The server's CPU time for each, in microseconds.
+    cpu: f64,
+}
+
+impl std::fmt::Display for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.0} reviews/s at {:.1} us of CPU", self.rate, self.cpu)
+    }
+}
+
+fn spread(ratios: &mut [f64]) -> String {
+    ratios.sort_by(f64::total_cmp);
+    let (first, middle, last) = (ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
+    format!("median {middle:.3}, from {first:.3} to {last:.3}")
 }
 
 /// Reviews a second, by a few connections that each send one after the other.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nmi_guard::config::{self, Config, Given};
-use nmi_guard::policy::{DenyReason, KEYS, Key, Scope, Settings, SkipReason, Warning};
+use nmi_guard::policy::{DenyReason, KEYS, Key, Settings, SkipReason, Warning};
 use nmi_guard_testkit::readme::{Block, shell_blocks};
 
 fn root() -> &'static Path {
@@ -97,12 +97,8 @@ fn annotations() -> String {
     for key in KEYS {
         let default = (key.show)(&defaults);
         let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
-        let scope = match key.scope {
-            Scope::Pod => "Pod",
-            Scope::Both => "Pod, file",
-            Scope::Namespace => "file",
-        };
         let Key { name, expects, help, .. } = key;
+        let scope = key.scope.as_str();
         writeln!(table, "| `{name}` | {default} | {expects} | {scope} | {help} |").unwrap();
     }
     table

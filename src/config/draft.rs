@@ -11,7 +11,7 @@ use super::keys::KEYS;
 use super::{CertificatesConfig, Config, DEFAULTS, LogConfig, ServerConfig};
 use crate::observe::{LogFilter, LogFormat};
 use crate::pki::{CertificateError, Lifetimes, ServingNames};
-use crate::policy::{self, Policy, Settings};
+use crate::policy::{self, Policy, Scope, Settings};
 use crate::server::Limits;
 
 /// What the table's keys set.
@@ -152,6 +152,9 @@ enum DefaultProblem {
 /// Sets the default of the annotation `name`.
 fn apply_default(settings: &mut Settings, name: &str, value: &str) -> Result<(), DefaultProblem> {
     let key = policy::find(name).ok_or_else(|| DefaultProblem::UnknownKey(policy::nearest(name)))?;
+    if key.scope == Scope::Pod {
+        return Err(DefaultProblem::Value("nothing here: only a Pod can set it, by annotation"));
+    }
     (key.set)(settings, value).map_err(|_| DefaultProblem::Value(key.expects))
 }
 

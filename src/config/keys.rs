@@ -77,7 +77,8 @@ keys! {
     "policy.invalid-annotations", "invalid-annotations", "NMI_GUARD_INVALID_ANNOTATIONS", "SEVERITY", one, "deny",
         SEVERITY, "What becomes of a Pod with an annotation of ours that is unknown or not allowed",
         |draft, text| { draft.policy.invalid_annotations = text.parse().ok()?; Some(()) };
-    "policy.sidecars", "sidecar", "NMI_GUARD_SIDECARS", "NAME", list, "",
+    "policy.sidecars", "sidecar", "NMI_GUARD_SIDECARS", "NAME", list,
+        "azwi-proxy,consul-dataplane,daprd,envoy,istio-proxy,kuma-sidecar,linkerd-proxy,otc-container,vault-agent",
         "names of containers, separated by commas",
         "A container that is never guarded unless a Pod asks for it; replaces the built-in list",
         |draft, text| { draft.policy.sidecars = list(text, object_name)?; Some(()) };

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 
 use super::patch::{Patch, Payload};
-use crate::pod::Container;
+use crate::pod::{Container, Source};
 use crate::policy::Warning;
 
 /// The documented variable, which applications may read as well.
@@ -62,11 +62,10 @@ enum Meaning {
     Other,
 }
 
-/// What a variable means in this container; of several with one name the last counts.
 fn meaning(container: &Container<'_>, name: &str) -> Meaning {
-    match container.env.iter().rev().find(|variable| *variable.name == *name) {
+    match container.env.source(name) {
         None => Meaning::Absent,
-        Some(variable) if variable.is_field(FIELD) => Meaning::HostIp,
+        Some(Source::Field(path)) if path == FIELD => Meaning::HostIp,
         Some(_) => Meaning::Other,
     }
 }

@@ -29,7 +29,7 @@ fn explain_key(text: &mut String, key: &Key, defaults: &Settings) {
     paragraph(text, key.help, 6, 6);
     paragraph(text, &format!("values:  {}", key.expects), 6, 15);
     paragraph(text, &format!("default: {default}"), 6, 15);
-    paragraph(text, &format!("on:      {}", key.scope.as_str()), 6, 15);
+    paragraph(text, &format!("set on:  {}", key.scope.as_str()), 6, 15);
 }
 
 /// Appends `words` with an indent for the first line and one for the others.

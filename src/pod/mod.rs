@@ -5,7 +5,9 @@
 //! is applied to the raw JSON by the API server.
 
 mod borrowed;
+mod env;
 mod view;
 
 pub use borrowed::{Entries, Keys, List, Text};
-pub use view::{Container, EnvVar, Metadata, Os, OwnerReference, Pod, Resources, Spec, Volume, VolumeMount};
+pub use env::{Env, Source};
+pub use view::{Container, Metadata, Os, OwnerReference, Pod, Resources, Spec, Volume, VolumeMount};

@@ -2,9 +2,9 @@
 //! API server would refuse must still be readable here, so that the refusal comes from there.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::borrowed::{Entries, Keys, List, Text, flag, is_present, or_default};
+use super::env::Env;
 
 /// A Pod.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -93,7 +93,7 @@ pub struct Container<'a> {
     pub name: Text<'a>,
     /// `env`
     #[serde(default)]
-    pub env: List<EnvVar<'a>>,
+    pub env: Env<'a>,
     /// `volumeMounts`
     #[serde(default)]
     pub volume_mounts: List<VolumeMount<'a>>,
@@ -106,40 +106,6 @@ pub struct Container<'a> {
     /// Whether there is a `livenessProbe`.
     #[serde(default, rename = "livenessProbe", deserialize_with = "is_present")]
     pub has_liveness_probe: bool,
-}
-
-/// One of a container's `env`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase")]
-pub struct EnvVar<'a> {
-    /// `name`
-    #[serde(default)]
-    pub name: Text<'a>,
-    /// `valueFrom`, unread: a Pod may have hundreds, and one of them matters.
-    #[serde(borrow)]
-    value_from: Option<&'a RawValue>,
-}
-
-impl EnvVar<'_> {
-    /// Whether the value is this field of the Pod (`valueFrom.fieldRef.fieldPath`).
-    pub fn is_field(&self, path: &str) -> bool {
-        let source = self.value_from.and_then(|raw| serde_json::from_str::<ValueFrom<'_>>(raw.get()).ok());
-        source.is_some_and(|source| *source.field_ref.field_path == *path)
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase")]
-struct ValueFrom<'a> {
-    #[serde(default, deserialize_with = "or_default")]
-    field_ref: FieldRef<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase")]
-struct FieldRef<'a> {
-    #[serde(default)]
-    field_path: Text<'a>,
 }
 
 /// `resources` of a container: the names matter here, not the quantities.

@@ -17,9 +17,9 @@ pub const STATUS: &str = "status";
 pub enum Scope {
     /// On a Pod only.
     Pod,
-    /// Not on a Pod: a default for many.
-    Namespace,
-    /// On either.
+    /// In the configuration file only: it is about many Pods.
+    File,
+    /// On a Pod, with its default in the configuration file.
     Both,
 }
 
@@ -28,8 +28,8 @@ impl Scope {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pod => "Pod",
-            Self::Namespace => "Namespace",
-            Self::Both => "Pod, Namespace",
+            Self::File => "file",
+            Self::Both => "Pod, file",
         }
     }
 }
@@ -40,7 +40,7 @@ pub struct Key {
     pub name: &'static str,
     /// The values that are allowed, in words.
     pub expects: &'static str,
-    /// Where it may stand. The configuration file may set every key that is not the Pod's alone.
+    /// Where it may stand.
     pub scope: Scope,
     /// What it does, in one sentence.
     pub help: &'static str,
@@ -107,7 +107,7 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "batch-checks",
         expects: "one or more of init, readiness and liveness, separated by commas",
-        scope: Scope::Namespace,
+        scope: Scope::File,
         help: "The checks of Pods that a Job owns or whose restartPolicy is not Always and that set none \
                themselves: restarting a batch task loses its work.",
         set: |s, v| put(&mut s.batch_checks, v),

@@ -31,7 +31,7 @@ pub(super) fn resolve<'p>(pod: &Pod<'_>, defaults: &'p Settings) -> Resolved<'p>
 
 fn apply(name: &str, value: &str, settings: &mut Cow<'_, Settings>) -> Result<(), String> {
     let key = find(name).ok_or_else(|| unknown(name))?;
-    if key.scope == Scope::Namespace {
+    if key.scope == Scope::File {
         return Err(format!("{PREFIX}{name} is not a Pod's to set; use {PREFIX}checks on the Pod"));
     }
     let settings = settings.to_mut();

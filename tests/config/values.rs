@@ -122,6 +122,15 @@ sever:
 }
 
 #[test]
+fn what_is_a_pods_alone_is_no_default() {
+    assert_eq!(
+        errors("defaults: {containers: app}"),
+        ["c.yaml:1:24: defaults.containers: \"app\" is not allowed; allowed: nothing here: only a Pod can \
+             set it, by annotation"]
+    );
+}
+
+#[test]
 fn a_key_unlike_any_other_gets_no_suggestion() {
     assert_eq!(
         errors("server: {zzzzzzzzzzzzzzzzzz: 1}"),
@@ -194,4 +203,19 @@ fn the_table_of_keys_is_consistent() {
         let is_only = |other: &&nmi_guard::config::Key| other.flag == key.flag || other.env == key.env;
         assert_eq!(KEYS.iter().filter(is_only).count(), 1, "{}", key.path);
     }
+}
+
+#[test]
+fn the_defaults_in_the_table_are_the_defaults() {
+    let entry = |key: &nmi_guard::config::Key| Entry {
+        origin: Origin::Flag(key.flag),
+        key: key.path.to_owned(),
+        value: key.default.to_owned(),
+    };
+    let said = KEYS.iter().filter(|key| !key.default.is_empty()).map(entry).collect();
+    let (said, nothing) = (Config::new([&Given(said)]).unwrap(), Config::new([]).unwrap());
+    assert_eq!(said.policy, nothing.policy);
+    assert_eq!(said.server, nothing.server);
+    assert_eq!(said.certificates, nothing.certificates);
+    assert_eq!(said.log, nothing.log);
 }
