@@ -5,6 +5,7 @@
 //! testapp work SECONDS             ends successfully after that time
 //! testapp serve PORT               answers every HTTP request with 200
 //! testapp ask MILLISECONDS         asks 169.254.169.254 for a token at this interval, each on a new connection
+//! wget -qO- HOST:PORT/PATH         what the documented checks use of wget, where it is called by that name
 //! ```
 
 use std::env;
@@ -20,10 +21,15 @@ const TOKEN_REQUEST: &str = "GET /metadata/identity/oauth2/token?api-version=201
     Host: 169.254.169.254\r\nMetadata: true\r\nConnection: close\r\n\r\n";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<String> = env::args().collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let arguments = match arguments.as_slice() {
+        [program, "-qO-", url] if program.ends_with("wget") => return wget(url),
+        [_, rest @ ..] => rest,
+        [] => &[],
+    };
     let number = |text: &str| text.parse::<u64>().unwrap_or(1);
-    match arguments.as_slice() {
+    match arguments {
         ["pause"] => loop {
             sleep(Duration::from_secs(3600));
         },
@@ -36,6 +42,32 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Prints the body behind `url`; fails unless the status is a success.
+fn wget(url: &str) -> ExitCode {
+    let (host, path) = url.split_once('/').unwrap_or((url, ""));
+    let fetch = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(host)?;
+        write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    match fetch() {
+        Ok(answer) if answer.starts_with("HTTP/1.1 2") => {
+            print!("{}", answer.split_once("\r\n\r\n").unwrap_or_default().1);
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => {
+            eprintln!("wget: {}", answer.lines().next().unwrap_or_default());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("wget: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Asks for tokens for ever; says how each request ended when that is news.

@@ -163,6 +163,8 @@ fn kubelet_configuration(folder: &Path, socket: &str, authority: &Path, cgroup: 
         "volumePluginDir": folder.join("volume-plugins"),
         "podLogsDir": folder.join("pod-logs"),
         "resolvConf": "",
+        // Nobody is there; it keeps the kubelet from complaining in every Pod's events.
+        "clusterDNS": ["10.0.0.10"],
         "maxPods": 250,
         "registryPullQPS": 0,
         "eventRecordQPS": 0,
