@@ -13,7 +13,7 @@ need_rust
 cpu=$(uname -m)
 arch=$(case $cpu in aarch64) echo arm64 ;; *) echo amd64 ;; esac)
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-[ -n "${SKIP_STATIC:-}" ] || scripts/build.sh "$arch"
+scripts/build.sh "$arch"
 RUSTFLAGS="-C target-feature=+crt-static" \
   cargo build --locked --profile probe --target "$cpu-unknown-linux-gnu" --package nmi-guard-testapp
 

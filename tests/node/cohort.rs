@@ -14,7 +14,11 @@ use crate::world::{SOON, World};
 const SIZES: [(Guard, usize); 4] =
     [(Guard::None, 2), (Guard::InitOnly, 2), (Guard::ProbesOnly, 5), (Guard::NmiGuard, 5)];
 
-/// Pods, and when they were created.
+/// The time between the creation of two Pods with the same guard. Probes run at intervals from the start of their
+/// container, so Pods that start together would all notice at once, early or late.
+const SPREAD: Duration = Duration::from_secs(1);
+
+/// Pods, and when the first of them was created.
 pub struct Cohort {
     pub namespace: String,
     pub created: Instant,
@@ -27,8 +31,11 @@ impl Cohort {
         let namespace = world.namespace(&[]).await?;
         let created = Instant::now();
         let mut members = Vec::new();
-        for (guard, size) in SIZES {
-            for number in 0..size {
+        let largest = SIZES.iter().map(|(_, size)| *size).max().unwrap_or_default();
+        let mut turn = tokio::time::interval(SPREAD);
+        for number in 0..largest {
+            turn.tick().await;
+            for (guard, _) in SIZES.into_iter().filter(|(_, size)| number < *size) {
                 let name = format!("{}-{number}", guard.name().replace(' ', "-"));
                 members.push((guard, world.create(&namespace, &guard.pod(&name)).await?));
             }
@@ -57,6 +64,12 @@ impl Cohort {
             times.push(world.watch.until(&what, uid, since, 2 * SOON, &is).await?);
         }
         Ok(times)
+    }
+
+    /// How long each Pod with this guard took to be Ready from its creation.
+    pub async fn ready_after(&self, world: &World, guard: Guard) -> Result<Vec<Duration>> {
+        self.until(world, guard, "Ready", self.created, |state| state.ready).await?;
+        Ok(self.with(guard).filter_map(|uid| world.watch.ready_after(uid)).collect())
     }
 
     /// Waits until all Pods are Ready.

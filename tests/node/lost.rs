@@ -12,12 +12,15 @@ use crate::world::World;
 
 /// One readiness period, one timeout, and what a busy machine takes to notice.
 const NOTICED: Duration = Duration::from_secs(5 + 3 + 4);
+/// When the liveness probes of a container begin.
+const LIVENESS_DELAY: Duration = Duration::from_secs(30);
 /// The most tokens that a Pod may get of IMDS while it is Ready, in the middle of several: five a second.
 const EXPOSED: usize = 25;
 
 pub async fn by_sigkill(world: &mut World) -> Result<()> {
     let event = "NMI is killed (SIGKILL)";
     let cohort = ready_cohort(world).await?;
+    tokio::time::sleep_until((Instant::now() + LIVENESS_DELAY).into()).await;
     let lost = Instant::now();
     world.take_nmi().context("NMI does not run")?.kill();
     until_restarted(world, &cohort, lost).await?;
@@ -30,6 +33,7 @@ pub async fn by_sigkill(world: &mut World) -> Result<()> {
 pub async fn by_sigterm(world: &mut World) -> Result<()> {
     let event = "NMI is ended (SIGTERM)";
     let cohort = ready_cohort(world).await?;
+    tokio::time::sleep_until((Instant::now() + LIVENESS_DELAY).into()).await;
     let lost = Instant::now();
     let nmi = world.take_nmi().context("NMI does not run")?;
     nmi.ask_to_end()?;
@@ -50,7 +54,8 @@ pub async fn by_a_flushed_rule(world: &mut World) -> Result<()> {
     let active = world.until_active().await?;
     check_noticed(world, &cohort, lost)?;
     check_exposed(world, &cohort, lost)?;
-    explained(world, &cohort, "169.254.169.254 is answered by the instance metadata service, not by NMI").await?;
+    explained(world, &cohort, "169.254.169.254 is answered by the instance metadata service, not by NMI")
+        .await?;
     cohort.until_ready(world, active).await?;
     cohort.never(world, Guard::ProbesOnly, "not Ready", lost, |state| !state.ready)?;
     cohort.never(world, Guard::NmiGuard, "restarted", lost, |state| state.restarts > 0)?;

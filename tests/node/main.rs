@@ -52,12 +52,11 @@ const TESTS: &[Test] = &tests![
     start::with_nmi_pods_are_ready,
     shapes::all_kinds_of_pods_are_ready,
     workloads::every_kind_of_workload_is_guarded,
-    workloads::a_job_is_not_restarted_and_completes,
     lost::by_sigkill,
     lost::by_sigterm,
     lost::by_a_flushed_rule,
     lost::by_a_rolling_update,
-    start::without_nmi_the_application_does_not_run,
+    start::without_nmi_only_a_job_under_way_runs,
     start::in_standard_mode_pods_are_ready,
 ];
 

@@ -8,12 +8,13 @@ use crate::cohort::Cohort;
 use crate::exposure::Exposure;
 use crate::pods::{Guard, guarded};
 use crate::report::{counts, times};
+use crate::workloads;
 use crate::world::{SOON, World};
 
 pub async fn with_nmi_pods_are_ready(world: &mut World) -> Result<()> {
     let cohort = Cohort::create(world).await?;
     for guard in Guard::ALL {
-        let ready = cohort.until(world, guard, "Ready", cohort.created, |state| state.ready).await?;
+        let ready = cohort.ready_after(world, guard).await?;
         world.report.row("NMI is there at start", guard.name(), format!("Ready: {}", times(&ready)));
         for exposure in cohort.exposures(world, guard, cohort.created) {
             ensure!(exposure == Exposure::default(), "{}: {exposure:?} though NMI is there", guard.name());
@@ -22,7 +23,9 @@ pub async fn with_nmi_pods_are_ready(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-pub async fn without_nmi_the_application_does_not_run(world: &mut World) -> Result<()> {
+pub async fn without_nmi_only_a_job_under_way_runs(world: &mut World) -> Result<()> {
+    let namespace = world.namespace(&[]).await?;
+    workloads::run_long_job(world, &namespace).await?;
     world.remove_nmi()?;
     let cohort = Cohort::create(world).await?;
     let created = cohort.created;
@@ -35,7 +38,8 @@ pub async fn without_nmi_the_application_does_not_run(world: &mut World) -> Resu
     }
     cohort.never(world, Guard::ProbesOnly, "Ready", created, |state| state.ready)?;
     for name in ["nmi-guard-0", "nmi-guard-4"] {
-        let log = world.node.api.kubectl_text(["logs", name, "-n", &cohort.namespace, "-c", "nmi-guard-init"])?;
+        let log =
+            world.node.api.kubectl_text(["logs", name, "-n", &cohort.namespace, "-c", "nmi-guard-init"])?;
         ensure!(log.contains(":8085 (connection refused)"), "the log does not say what it waits for: {log}");
     }
 
@@ -51,7 +55,7 @@ pub async fn without_nmi_the_application_does_not_run(world: &mut World) -> Resu
     for exposure in cohort.exposures(world, Guard::NmiGuard, created) {
         ensure!(exposure == Exposure::default(), "nmi-guard let the application ask IMDS: {exposure:?}");
     }
-    Ok(())
+    workloads::long_job_completes(world, &namespace).await
 }
 
 pub async fn in_standard_mode_pods_are_ready(world: &mut World) -> Result<()> {

@@ -76,6 +76,13 @@ impl Watch {
         .await
     }
 
+    /// How long a Pod took to be Ready, from when it was first seen.
+    pub fn ready_after(&self, uid: &str) -> Option<Duration> {
+        let history = self.history(uid);
+        let ready = history.iter().find(|seen| seen.state.ready)?;
+        Some(ready.at - history.first()?.at)
+    }
+
     /// How long after `since` a Pod first was as `is` wants it; zero where it was so then.
     pub fn first(&self, uid: &str, since: Instant, is: impl Fn(&State) -> bool) -> Option<Duration> {
         let history = self.history(uid);

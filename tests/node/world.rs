@@ -8,8 +8,8 @@ use http::Request;
 use nmi_guard_testbed::NODE_NAME;
 use nmi_guard_testbed::command::run;
 use nmi_guard_testbed::enclosure::Enclosure;
-use nmi_guard_testbed::imds::{FakeImds, Identities};
 use nmi_guard_testbed::images;
+use nmi_guard_testbed::imds::{FakeImds, Identities};
 use nmi_guard_testbed::nmi::{self, Mode, Nmi};
 use nmi_guard_testbed::node::Node;
 use nmi_guard_testkit::wait::eventually;
@@ -51,8 +51,7 @@ impl World {
         let imds = FakeImds::start(Identities { system: true, user: vec![CLIENT_ID.to_owned()] }).await?;
         build.install_resources(&node)?;
         let watch = Watch::start(node.api.client());
-        let world =
-            Self { node, imds, watch, report, nmi: None, mode: Mode::Managed, build, namespaces: 0 };
+        let world = Self { node, imds, watch, report, nmi: None, mode: Mode::Managed, build, namespaces: 0 };
         world.install().await.context("installing nmi-guard")?;
         Ok(world)
     }
@@ -71,7 +70,13 @@ impl World {
     pub async fn restore(&mut self) -> Result<()> {
         for number in 1..=self.namespaces {
             let name = format!("test-{number}");
-            self.node.api.kubectl_text(["delete", "namespace", &name, "--ignore-not-found", "--wait=false"])?;
+            self.node.api.kubectl_text([
+                "delete",
+                "namespace",
+                &name,
+                "--ignore-not-found",
+                "--wait=false",
+            ])?;
         }
         eventually("the last test's Pods are gone", SOON, async || {
             let pods = self.get("/api/v1/pods").await?;
@@ -150,7 +155,8 @@ impl World {
         let assigned = json!({
             "apiVersion": RESOURCES,
             "kind": "AzureAssignedIdentity",
-            "metadata": {"name": format!("{pod}-{namespace}-app")},
+            // NMI asks for those of its node by this label.
+            "metadata": {"name": format!("{pod}-{namespace}-app"), "labels": {"nodename": NODE_NAME}},
             "spec": {
                 "azureIdentityRef": identity,
                 "azureBindingRef": binding,
@@ -160,7 +166,8 @@ impl World {
             },
             "status": {"status": "Assigned"},
         });
-        self.post(&format!("/apis/{RESOURCES}/namespaces/default/azureassignedidentities"), &assigned).await?;
+        self.post(&format!("/apis/{RESOURCES}/namespaces/default/azureassignedidentities"), &assigned)
+            .await?;
         Ok(())
     }
 

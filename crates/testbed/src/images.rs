@@ -21,7 +21,11 @@ pub fn tars() -> Result<Vec<PathBuf>> {
     let folder = std::env::var_os(FOLDER).unwrap_or_default();
     let tars = ["testapp.tar", "documented.tar", "nmi-guard.tar"].map(|name| Path::new(&folder).join(name));
     for tar in &tars {
-        ensure!(tar.is_file(), "{} is missing: {FOLDER} names the folder of images, see `make node-test`", tar.display());
+        ensure!(
+            tar.is_file(),
+            "{} is missing: {FOLDER} names the folder of images, see `make node-test`",
+            tar.display()
+        );
     }
     Ok(tars.into())
 }

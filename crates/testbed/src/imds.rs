@@ -132,7 +132,10 @@ fn reply(identities: &Identities, request: &Request<Incoming>) -> (StatusCode, V
         Some(client) => identities.user.iter().find(|user| *user == client).map(String::as_str),
         None if identities.system => Some("system"),
         None if identities.user.len() > 1 => {
-            return bad("invalid_request", "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request");
+            return bad(
+                "invalid_request",
+                "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request",
+            );
         }
         None => identities.user.first().map(String::as_str),
     };

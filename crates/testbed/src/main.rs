@@ -110,7 +110,8 @@ fn run(port: &str) -> Result<ExitCode> {
         return enclosure::run(|_| ExitCode::FAILURE);
     }
     enclosure::run(|enclosure| {
-        let outcome = Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(serve(&enclosure, port)));
+        let outcome =
+            Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(serve(&enclosure, port)));
         eprintln!("{:#}", outcome.err().unwrap_or_else(|| anyhow::anyhow!("it ended")));
         ExitCode::FAILURE
     })

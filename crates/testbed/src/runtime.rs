@@ -59,7 +59,9 @@ fn ctr(socket: &Path) -> Command {
 
 fn configuration(folder: &Path, socket: &Path, sandbox_image: &str) -> Result<String> {
     let Some(cni) = CNI_FOLDERS.into_iter().find(|folder| Path::new(folder).join("bridge").is_file()) else {
-        bail!("there is no CNI plugin `bridge` in any of {CNI_FOLDERS:?}: install containernetworking-plugins");
+        bail!(
+            "there is no CNI plugin `bridge` in any of {CNI_FOLDERS:?}: install containernetworking-plugins"
+        );
     };
     let folder = folder.to_str().context("a folder that is not UTF-8")?;
     Ok(format!(
@@ -89,7 +91,8 @@ BinaryName = "runc"
 SystemdCgroup = false
 "#,
         socket = socket.display(),
-        disabled = UNUSED.map(|name| format!("{:?}", format!("io.containerd.snapshotter.v1.{name}"))).join(", "),
+        disabled =
+            UNUSED.map(|name| format!("{:?}", format!("io.containerd.snapshotter.v1.{name}"))).join(", "),
     ))
 }
 
