@@ -21,6 +21,7 @@ test: ## Run all tests (buildah and, on first use, Go are needed beside Rust)
 lint: lint-deny ## Check format, lints, documentation, licences and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --package nmi-guard --package nmi-guard-testbed --test node --test ends --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 lint-deny: ## Check licences and sources of dependencies (installs cargo-deny on first use)

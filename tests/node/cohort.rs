@@ -12,7 +12,7 @@ use crate::world::{SOON, World};
 
 /// How many Pods of each guard.
 const SIZES: [(Guard, usize); 4] =
-    [(Guard::None, 2), (Guard::InitOnly, 2), (Guard::ProbesOnly, 5), (Guard::NmiGuard, 5)];
+    [(Guard::None, 2), (Guard::InitOnly, 2), (Guard::ProbesOnly, 5), (Guard::Injected, 5)];
 
 /// The time between the creation of two Pods with the same guard. Probes run at intervals from the start of their
 /// container, so Pods that start together would all notice at once, early or late.

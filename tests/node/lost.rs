@@ -58,7 +58,7 @@ pub async fn by_a_flushed_rule(world: &mut World) -> Result<()> {
         .await?;
     cohort.until_ready(world, active).await?;
     cohort.never(world, Guard::ProbesOnly, "not Ready", lost, |state| !state.ready)?;
-    cohort.never(world, Guard::NmiGuard, "restarted", lost, |state| state.restarts > 0)?;
+    cohort.never(world, Guard::Injected, "restarted", lost, |state| state.restarts > 0)?;
     report(world, &cohort, event, lost);
     Ok(())
 }
@@ -74,7 +74,7 @@ pub async fn by_a_rolling_update(world: &mut World) -> Result<()> {
     check_noticed(world, &cohort, lost)?;
     check_exposed(world, &cohort, lost)?;
     cohort.until_ready(world, active).await?;
-    cohort.never(world, Guard::NmiGuard, "restarted", lost, |state| state.restarts > 0)?;
+    cohort.never(world, Guard::Injected, "restarted", lost, |state| state.restarts > 0)?;
     report(world, &cohort, event, lost);
     Ok(())
 }
@@ -88,7 +88,7 @@ async fn ready_cohort(world: &mut World) -> Result<Cohort> {
 
 /// Waits until the liveness probes have given up.
 async fn until_restarted(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
-    for guard in [Guard::ProbesOnly, Guard::NmiGuard] {
+    for guard in [Guard::ProbesOnly, Guard::Injected] {
         cohort.until(world, guard, "restarted", lost, |state| state.restarts > 0).await?;
     }
     Ok(())
@@ -96,7 +96,7 @@ async fn until_restarted(world: &World, cohort: &Cohort, lost: Instant) -> Resul
 
 /// That nmi-guard's Pods have noticed in time, and the others not at all.
 fn check_noticed(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
-    for uid in cohort.with(Guard::NmiGuard) {
+    for uid in cohort.with(Guard::Injected) {
         let noticed = world.watch.first(uid, lost, |state| !state.ready).context("a Pod stayed Ready")?;
         ensure!(noticed <= NOTICED, "a Pod was Ready for {noticed:?} more, not {NOTICED:?}");
     }
@@ -108,7 +108,7 @@ fn check_noticed(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
 
 /// That nmi-guard's Pods got few tokens of IMDS while they were Ready.
 fn check_exposed(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
-    let mut exposures = cohort.exposures(world, Guard::NmiGuard, lost);
+    let mut exposures = cohort.exposures(world, Guard::Injected, lost);
     exposures.sort_unstable();
     let median = exposures[exposures.len() / 2];
     ensure!(median.ready <= EXPOSED, "more than {EXPOSED} tokens of IMDS while Ready: {exposures:?}");

@@ -6,9 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cohort;
+mod cost;
 mod documented;
 mod exposure;
+mod load;
 mod lost;
+mod operation;
 mod pods;
 mod report;
 mod shapes;
@@ -58,6 +61,10 @@ const TESTS: &[Test] = &tests![
     lost::by_a_rolling_update,
     start::without_nmi_only_a_job_under_way_runs,
     start::in_standard_mode_pods_are_ready,
+    operation::no_pod_is_refused_during_update_and_rotation,
+    operation::a_killed_replica_is_back,
+    operation::uninstalling_leaves_nothing_behind,
+    cost::a_check_costs_no_more_than_the_documented_one,
 ];
 
 fn main() -> ExitCode {

@@ -16,18 +16,18 @@ pub enum Guard {
     /// By its probes.
     ProbesOnly,
     /// By nmi-guard.
-    NmiGuard,
+    Injected,
 }
 
 impl Guard {
-    pub const ALL: [Self; 4] = [Self::None, Self::InitOnly, Self::ProbesOnly, Self::NmiGuard];
+    pub const ALL: [Self; 4] = [Self::None, Self::InitOnly, Self::ProbesOnly, Self::Injected];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "no guard",
             Self::InitOnly => "init container by hand",
             Self::ProbesOnly => "probes by hand",
-            Self::NmiGuard => "nmi-guard",
+            Self::Injected => "nmi-guard",
         }
     }
 
@@ -35,7 +35,7 @@ impl Guard {
     pub fn pod(self, name: &str) -> Value {
         let mut pod = guarded(name);
         match self {
-            Self::NmiGuard => return pod,
+            Self::Injected => return pod,
             Self::None => {}
             Self::InitOnly => crate::documented::add_init_container(&mut pod),
             Self::ProbesOnly => crate::documented::add_probes(&mut pod),
@@ -55,4 +55,26 @@ pub fn guarded(name: &str) -> Value {
             {"name": "app", "image": images::APP, "args": ["ask", ASKS_EACH]},
         ]},
     })
+}
+
+/// A Pod that does nothing, with this guard, whose checks begin at once and run every `period` seconds.
+pub fn checked_often(guard: Guard, name: &str, period: u32) -> Value {
+    let mut pod = guard.pod(name);
+    let period_text = period.to_string();
+    if guard == Guard::Injected {
+        pod["metadata"]["annotations"] = json!({
+            "nmi-guard.io/readiness-period-seconds": period_text,
+            "nmi-guard.io/liveness-period-seconds": period_text,
+            "nmi-guard.io/liveness-initial-delay-seconds": "0",
+        });
+    }
+    let container = &mut pod["spec"]["containers"][0];
+    container["args"] = json!(["pause"]);
+    for probe in ["readinessProbe", "livenessProbe"] {
+        if let Some(probe) = container.get_mut(probe).and_then(Value::as_object_mut) {
+            probe.insert("periodSeconds".to_owned(), json!(period));
+            probe.insert("initialDelaySeconds".to_owned(), json!(0));
+        }
+    }
+    pod
 }

@@ -32,7 +32,7 @@ pub async fn without_nmi_only_a_job_under_way_runs(world: &mut World) -> Result<
     // The others show that the kubelet has had the time.
     cohort.until(world, Guard::None, "Ready", created, |state| state.ready).await?;
     cohort.until(world, Guard::ProbesOnly, "restarted", created, |state| state.restarts > 0).await?;
-    for guard in [Guard::InitOnly, Guard::NmiGuard] {
+    for guard in [Guard::InitOnly, Guard::Injected] {
         cohort.until(world, guard, "waiting", created, |state| state.initializing).await?;
         cohort.never(world, guard, "running", created, |state| state.started)?;
     }
@@ -52,7 +52,7 @@ pub async fn without_nmi_only_a_job_under_way_runs(world: &mut World) -> Result<
         let outcome = format!("Ready {} after NMI is Active; tokens of IMDS before: {all}", times(&ready));
         world.report.row("NMI is absent at start", guard.name(), outcome);
     }
-    for exposure in cohort.exposures(world, Guard::NmiGuard, created) {
+    for exposure in cohort.exposures(world, Guard::Injected, created) {
         ensure!(exposure == Exposure::default(), "nmi-guard let the application ask IMDS: {exposure:?}");
     }
     workloads::long_job_completes(world, &namespace).await

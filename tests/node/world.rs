@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use http::Request;
 use nmi_guard_testbed::NODE_NAME;
-use nmi_guard_testbed::command::run;
+use nmi_guard_testbed::cgroup;
+use nmi_guard_testbed::command::{run, run_command};
 use nmi_guard_testbed::enclosure::Enclosure;
 use nmi_guard_testbed::images;
 use nmi_guard_testbed::imds::{FakeImds, Identities};
@@ -34,6 +35,8 @@ pub struct World {
     pub imds: FakeImds,
     pub watch: Watch,
     pub report: Report,
+    /// The control group of everything that runs here.
+    pub cgroup: String,
     nmi: Option<Nmi>,
     mode: Mode,
     build: nmi::Build,
@@ -43,27 +46,49 @@ pub struct World {
 impl World {
     /// Starts the node, and installs nmi-guard as its README says.
     pub async fn start(enclosure: &Enclosure) -> Result<Self> {
-        let start = Instant::now();
         let build = nmi::Build::get()?;
+        let start = Instant::now();
+        cgroup::join_accounting(&enclosure.cgroup)?;
         let node = Node::start(enclosure, &images::tars()?, images::APP).await?;
         let mut report = Report::default();
         report.say(format!("node Ready after {:.1} s", start.elapsed().as_secs_f64()));
         let imds = FakeImds::start(Identities { system: true, user: vec![CLIENT_ID.to_owned()] }).await?;
         build.install_resources(&node)?;
         let watch = Watch::start(node.api.client());
-        let world = Self { node, imds, watch, report, nmi: None, mode: Mode::Managed, build, namespaces: 0 };
-        world.install().await.context("installing nmi-guard")?;
+        let world = Self {
+            node,
+            imds,
+            watch,
+            report,
+            cgroup: enclosure.cgroup.clone(),
+            nmi: None,
+            mode: Mode::Managed,
+            build,
+            namespaces: 0,
+        };
+        world.install("base").await.context("installing nmi-guard")?;
         Ok(world)
     }
 
-    /// Applies the default install and waits until both replicas are ready and Pods are guarded.
-    async fn install(&self) -> Result<()> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/base");
-        let folder = folder.to_str().context("a path that is not UTF-8")?;
-        self.node.api.kubectl_text(["apply", "-k", folder])?;
-        let rollout = ["rollout", "status", "deployment/nmi-guard", "-n", "nmi-guard", "--timeout=60s"];
-        self.node.api.kubectl_text(rollout)?;
-        Ok(())
+    /// Applies one of the installs in `manifests/` and waits until both replicas are ready.
+    pub async fn install(&self, folder: &str) -> Result<()> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(folder);
+        let folder = folder.to_str().context("a path that is not UTF-8")?.to_owned();
+        self.kubectl(&["apply", "-k", &folder]).await?;
+        self.until_rolled_out().await
+    }
+
+    /// Waits until all replicas of nmi-guard are of the newest version, and ready.
+    pub async fn until_rolled_out(&self) -> Result<()> {
+        let rollout = ["rollout", "status", "deployment/nmi-guard", "-n", "nmi-guard", "--timeout=120s"];
+        self.kubectl(&rollout).await.map(drop)
+    }
+
+    /// Runs `kubectl` beside everything else.
+    pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let mut command = self.node.api.kubectl();
+        command.args(args);
+        tokio::task::spawn_blocking(move || run_command(&mut command)).await?
     }
 
     /// Undoes what the last test did: its Pods are gone, NMI is Active.

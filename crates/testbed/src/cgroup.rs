@@ -36,6 +36,30 @@ pub fn create(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The group `name` in the hierarchy that counts CPU time.
+fn accounting(name: &str) -> Result<PathBuf> {
+    let groups = hierarchies()?.into_iter().map(|hierarchy| hierarchy.join(name));
+    let mut accounting = groups.filter(|group| group.join("cpuacct.usage").exists());
+    accounting.next().context("CPU time is measured where there are control groups of version 1 only")
+}
+
+/// Has the CPU time of this process, and of all that it starts from now on, counted for the group `name`.
+///
+/// # Errors
+/// When there is no such group, or version 2 only.
+pub fn join_accounting(name: &str) -> Result<()> {
+    Ok(fs::write(accounting(name)?.join("cgroup.procs"), "0")?)
+}
+
+/// The CPU time of all processes that have ever been in the group `name` or below it.
+///
+/// # Errors
+/// When there is no such group, or version 2 only.
+pub fn cpu_time(name: &str) -> Result<Duration> {
+    let nanoseconds = fs::read_to_string(accounting(name)?.join("cpuacct.usage"))?;
+    Ok(Duration::from_nanos(nanoseconds.trim().parse()?))
+}
+
 /// Removes the group `name`, with all below it, from every hierarchy, waiting for its last processes to end.
 ///
 /// # Errors
