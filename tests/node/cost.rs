@@ -45,9 +45,16 @@ async fn measure(world: &mut World, guard: Guard) -> Result<Measured> {
     world.restore().await?;
     let namespace = world.namespace(&[]).await?;
     let start = Instant::now();
+    let mut uids = Vec::new();
+    // Spread over the period, as the checks of Pods that start at different times are.
+    let mut turn = tokio::time::interval(Duration::from_secs(PERIOD.into()) / PODS as u32);
     for number in 0..PODS {
-        let uid = world.create(&namespace, &checked_often(guard, &format!("pod-{number}"), PERIOD)).await?;
-        world.watch.until("Ready", &uid, start, 2 * SOON, |state| state.ready).await?;
+        turn.tick().await;
+        let pod = checked_often(guard, &format!("pod-{number}"), PERIOD);
+        uids.push(world.create(&namespace, &pod).await?);
+    }
+    for uid in &uids {
+        world.watch.until("Ready", uid, start, 2 * SOON, |state| state.ready).await?;
     }
     let before = (cgroup::cpu_time(&world.cgroup)?, checks(world, &namespace).await?);
     tokio::time::sleep(MEASURED).await;
