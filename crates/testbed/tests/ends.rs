@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ fn signal(mut child: Child, before: &Machine, signal: Signal) -> Result<()> {
         "nothing is seen of the node"
     );
     ensure!(
-        now.namespaces > before.namespaces && now.folders != before.folders,
+        now.namespaces != before.namespaces && now.folders != before.folders,
         "nothing is seen of the node"
     );
     kill_process(Pid::from_child(&child), signal)?;
@@ -122,7 +122,7 @@ fn signal(mut child: Child, before: &Machine, signal: Signal) -> Result<()> {
 #[derive(Debug, PartialEq, Eq)]
 struct Machine {
     processes: BTreeSet<String>,
-    namespaces: usize,
+    namespaces: BTreeSet<PathBuf>,
     mounts: String,
     cgroups: BTreeSet<String>,
     interfaces: String,
@@ -152,23 +152,25 @@ impl Machine {
     }
 }
 
-/// The processes that a node consists of, and the number of namespaces of all processes.
-fn processes() -> Result<(BTreeSet<String>, usize)> {
-    let parts = ["etcd", "kube", "containerd", "testapp", "nmi", "unshare", "setpriv", "ends-"];
+/// The processes that an enclosure consists of, and the namespaces that they are in: those in a process namespace
+/// other than ours, and what starts them. Others come and go as they like.
+fn processes() -> Result<(BTreeSet<String>, BTreeSet<PathBuf>)> {
+    let outside = fs::read_link("/proc/self/ns/pid")?;
     let (mut processes, mut namespaces) = (BTreeSet::new(), BTreeSet::new());
     for id in names(Path::new("/proc"))?.into_iter().filter(|name| name.parse::<u32>().is_ok()) {
         let folder = Path::new("/proc").join(&id);
         // Whatever cannot be read has ended meanwhile.
+        let Ok(inside) = fs::read_link(folder.join("ns/pid")) else { continue };
         let name = fs::read_to_string(folder.join("comm")).unwrap_or_default();
-        let command = fs::read(folder.join("cmdline")).unwrap_or_default();
-        if !command.is_empty() && parts.iter().any(|part| name.starts_with(part)) {
+        let environment = fs::read(folder.join("environ")).unwrap_or_default();
+        let role = environment.split(|byte| *byte == 0).any(|pair| pair.starts_with(END.as_bytes()));
+        if inside != outside || role {
             processes.insert(format!("{id} {}", name.trim()));
-        }
-        for kind in ["net", "mnt", "pid"] {
-            namespaces.extend(fs::read_link(folder.join("ns").join(kind)));
+            let kinds = ["net", "mnt", "pid"];
+            namespaces.extend(kinds.iter().flat_map(|kind| fs::read_link(folder.join("ns").join(kind))));
         }
     }
-    Ok((processes, namespaces.len()))
+    Ok((processes, namespaces))
 }
 
 /// The folders of enclosures.
