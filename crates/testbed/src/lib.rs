@@ -17,5 +17,5 @@ mod runtime;
 pub const NODE_ADDRESS: &str = "10.200.0.1";
 /// The name of the node.
 pub const NODE_NAME: &str = "node";
-/// Where the first byte of every Pod's address stands: Pods have 10.201.0.2 and following.
+/// The addresses of the Pods.
 pub const POD_SUBNET: &str = "10.201.0.0/24";
