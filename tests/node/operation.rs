@@ -57,23 +57,35 @@ pub async fn no_pod_is_refused_during_update_and_rotation(world: &mut World) -> 
     world.install("base").await
 }
 
-/// A replica that is killed takes the reviews under way with it; after that the other one has them.
+/// A replica that is killed takes the reviews under way with it, and, under `Fail`, their Pods; the API server goes on
+/// calling it until the kubelet has noticed.
 pub async fn a_killed_replica_is_back(world: &mut World) -> Result<()> {
-    world.install("base").await?;
+    world.install("overlays/strict").await?;
     let namespace = world.namespace(&[]).await?;
+    let path = format!("/api/v1/namespaces/{namespace}/pods?dryRun=All");
+    let pod = guarded("app");
     kill_process(replica()?, Signal::KILL)?;
-    eventually("the replica has been restarted", SOON, async || {
+    let (mut asked, mut refused) = (0, Vec::new());
+    eventually("the replica is back", SOON, async || {
+        asked += 1;
+        match world.post(&path, &pod).await {
+            Err(error) => refused.push(format!("{error:#}")),
+            Ok(pod) => {
+                ensure!(pod["spec"]["initContainers"][0]["name"] == "nmi-guard-init", "not guarded: {pod}")
+            }
+        }
         let pods = world.get("/api/v1/namespaces/nmi-guard/pods").await?;
         let pods = pods["items"].as_array().context("no list")?;
-        let restarted = |pod: &&Value| pod["status"]["containerStatuses"][0]["restartCount"] != 0;
-        ensure!(pods.iter().any(|pod| restarted(&pod)), "it has not");
+        let status = |pod: &Value| pod["status"]["containerStatuses"][0].clone();
+        ensure!(pods.iter().any(|pod| status(pod)["restartCount"] != 0), "none has been restarted");
+        ensure!(pods.iter().all(|pod| status(pod)["ready"] == true), "one is not ready");
         Ok(())
     })
     .await?;
-    world.until_rolled_out().await?;
-    let created = world.post(&format!("/api/v1/namespaces/{namespace}/pods"), &guarded("app")).await?;
-    ensure!(created["spec"]["initContainers"][0]["name"] == "nmi-guard-init", "not guarded: {created}");
-    Ok(())
+    let outcome = format!("{} of {asked} Pods refused under Fail until it is back", refused.len());
+    world.report.row("nmi-guard: one of two replicas killed", "nmi-guard", outcome);
+    ensure!(refused.is_empty(), "{} of {asked} Pods were refused: {}", refused.len(), refused[0]);
+    world.install("base").await
 }
 
 /// The README's commands; nothing is left, and Pods can be created, also if they were guarded before.
