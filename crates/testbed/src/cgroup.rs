@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// The mounted hierarchies, of either version.
 ///
@@ -36,28 +36,44 @@ pub fn create(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The group `name` in the hierarchy that counts CPU time.
-fn accounting(name: &str) -> Result<PathBuf> {
-    let groups = hierarchies()?.into_iter().map(|hierarchy| hierarchy.join(name));
-    let mut accounting = groups.filter(|group| group.join("cpuacct.usage").exists());
-    accounting.next().context("CPU time is measured where there are control groups of version 1 only")
+/// The group `name` in the hierarchy that counts CPU time, and whether that is of version 2.
+fn accounting(name: &str) -> Result<(PathBuf, bool)> {
+    let groups: Vec<_> = hierarchies()?.into_iter().map(|hierarchy| hierarchy.join(name)).collect();
+    let with = |file: &str| groups.iter().find(|group| group.join(file).exists()).cloned();
+    match (with("cpuacct.usage"), with("cpu.stat")) {
+        (Some(group), _) => Ok((group, false)),
+        (None, Some(group)) => Ok((group, true)),
+        (None, None) => bail!("no control group {name} counts CPU time"),
+    }
 }
 
 /// Has the CPU time of this process, and of all that it starts from now on, counted for the group `name`.
 ///
 /// # Errors
-/// When there is no such group, or version 2 only.
+/// When there is no such group.
 pub fn join_accounting(name: &str) -> Result<()> {
-    Ok(fs::write(accounting(name)?.join("cgroup.procs"), "0")?)
+    let (mut group, is_version_2) = accounting(name)?;
+    if is_version_2 {
+        // There, a group has either processes or groups with controllers in it.
+        group.push("machine");
+        fs::create_dir_all(&group)?;
+    }
+    Ok(fs::write(group.join("cgroup.procs"), "0")?)
 }
 
 /// The CPU time of all processes that have ever been in the group `name` or below it.
 ///
 /// # Errors
-/// When there is no such group, or version 2 only.
+/// When there is no such group.
 pub fn cpu_time(name: &str) -> Result<Duration> {
-    let nanoseconds = fs::read_to_string(accounting(name)?.join("cpuacct.usage"))?;
-    Ok(Duration::from_nanos(nanoseconds.trim().parse()?))
+    let (group, is_version_2) = accounting(name)?;
+    if !is_version_2 {
+        let nanoseconds = fs::read_to_string(group.join("cpuacct.usage"))?;
+        return Ok(Duration::from_nanos(nanoseconds.trim().parse()?));
+    }
+    let counters = fs::read_to_string(group.join("cpu.stat"))?;
+    let microseconds = counters.lines().find_map(|line| line.strip_prefix("usage_usec "));
+    Ok(Duration::from_micros(microseconds.context("no usage_usec in cpu.stat")?.parse()?))
 }
 
 /// Removes the group `name`, with all below it, from every hierarchy, waiting for its last processes to end.
