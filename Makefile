@@ -5,7 +5,7 @@ TAG ?= $(VERSION)
 ARCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-deny advisories build image bench bench-http kubernetes clean
+.PHONY: help demo test lint lint-deny advisories build image bench bench-http node-test cluster cluster-down kubernetes clean
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,7 @@ test: ## Run all tests (buildah and, on first use, Go are needed beside Rust)
 lint: lint-deny ## Check format, lints, documentation, licences and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --package nmi-guard --package nmi-guard-testbed --test node --test ends --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 lint-deny: ## Check licences and sources of dependencies (installs cargo-deny on first use)
@@ -40,6 +41,15 @@ bench: ## Measure one review
 
 bench-http: ## Measure the server under load
 	cargo bench --locked --bench http
+
+node-test: ## Run the tests that need a real node (root; about ten minutes)
+	@scripts/node.sh test
+
+cluster: ## Start a cluster of one real node, with the real NMI, on this machine (root)
+	@scripts/node.sh up
+
+cluster-down: ## Take that cluster away
+	@scripts/node.sh down
 
 kubernetes: ## Build the Kubernetes that the tests use, or say where it is
 	@tests/kubernetes/build.sh

@@ -10,15 +10,18 @@ use rcgen::{
 use serde_json::{Value, json};
 
 /// File names in the folder given to [`Credentials::create`].
-pub(super) struct Credentials {
+pub struct Credentials {
     folder: PathBuf,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Credentials {
     /// Makes an authority and writes what the API server needs into `folder`: `ca.crt`, `server.crt`,
-    /// `server.key` for 127.0.0.1, and `service-accounts.key` and `.pub` for tokens.
-    pub(super) fn create(folder: &Path) -> Result<Self> {
+    /// `server.key` for 127.0.0.1 and `addresses`, and `service-accounts.key` and `.pub` for tokens.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn create(folder: &Path, addresses: &[String]) -> Result<Self> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "nmi-guard test cluster");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,8 +33,8 @@ impl Credentials {
         let tokens = KeyPair::generate()?;
         std::fs::write(credentials.path("service-accounts.key"), tokens.serialize_pem())?;
         std::fs::write(credentials.path("service-accounts.pub"), tokens.public_key_pem())?;
-        let names = ["127.0.0.1", "localhost", "kubernetes.default.svc"].map(String::from).to_vec();
-        let server = CertificateParams::new(names)?;
+        let names = ["127.0.0.1", "localhost", "kubernetes.default.svc"].map(String::from);
+        let server = CertificateParams::new([&names, addresses].concat())?;
         let (certificate, key) = credentials.issue(server, ExtendedKeyUsagePurpose::ServerAuth)?;
         std::fs::write(credentials.path("server.crt"), certificate)?;
         std::fs::write(credentials.path("server.key"), key)?;
@@ -39,12 +42,15 @@ impl Credentials {
     }
 
     /// The path of one of the files.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// The `user` of a kubeconfig with a new client certificate: `name` in `group`.
-    pub(super) fn client(&self, name: &str, group: &str) -> Result<Value> {
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub fn client(&self, name: &str, group: &str) -> Result<Value> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.distinguished_name.push(DnType::OrganizationName, group);
@@ -55,8 +61,11 @@ impl Credentials {
         }))
     }
 
-    /// Writes a kubeconfig file `name` for the API server on `port` and the given `user`.
-    pub(super) fn kubeconfig(&self, name: &str, port: u16, user: &Value) -> Result<PathBuf> {
+    /// Writes a kubeconfig file `name` for the API server on `port` of 127.0.0.1 and the given `user`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn kubeconfig(&self, name: &str, port: u16, user: &Value) -> Result<PathBuf> {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -73,7 +82,11 @@ impl Credentials {
         Ok(path)
     }
 
-    fn issue(
+    /// A new certificate and its key, both as PEM, for this `usage`.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn issue(
         &self,
         mut params: CertificateParams,
         usage: ExtendedKeyUsagePurpose,

@@ -15,11 +15,31 @@ use tempfile::TempDir;
 
 use crate::process::{Process, free_port};
 use crate::wait::eventually_while;
-use binaries::program;
-use credentials::Credentials;
+pub use binaries::program;
+pub use credentials::Credentials;
+
+/// The controllers that do something where there are no nodes.
+const ONLY_WHAT_NEEDS_NO_NODE: &str = "--controllers=serviceaccount-controller,\
+    root-ca-certificate-publisher-controller,namespace-controller,resourcequota-controller,\
+    garbage-collector-controller,deployment-controller,replicaset-controller,daemonset-controller,\
+    job-controller,cronjob-controller";
 
 /// How long a program may take to be ready: seconds where it is alone, longer on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// Where an API server is reached, and what of Kubernetes runs with it.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The folder that its own is made in; none stands for the one for temporary files.
+    pub parent: Option<PathBuf>,
+    /// A port of 127.0.0.1; none stands for one that is free.
+    pub port: Option<u16>,
+    /// The address that Pods and kubelets reach it at; none where there are none.
+    pub node_address: Option<String>,
+}
+
+/// The Service `kubernetes`, the first address of its range.
+pub const KUBERNETES_ADDRESS: &str = "10.0.0.1";
 
 /// An API server and its etcd. Dropping it ends both and removes their folder.
 pub struct ApiServer {
@@ -31,6 +51,7 @@ pub struct ApiServer {
     kubeconfig: PathBuf,
     port: u16,
     etcd_port: u16,
+    node_address: Option<String>,
     kubectl: PathBuf,
     credentials: Credentials,
     folder: TempDir,
@@ -42,10 +63,22 @@ impl ApiServer {
     /// # Errors
     /// When a program is missing, ends, or is not ready in time; the end of its log is in the message.
     pub async fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("nmi-guard-apiserver-").tempdir()?;
+        Self::start_with(Options::default()).await
+    }
+
+    /// Like [`ApiServer::start`], with these options.
+    ///
+    /// # Errors
+    /// Those of [`ApiServer::start`].
+    pub async fn start_with(options: Options) -> Result<Self> {
+        let parent = options.parent.unwrap_or_else(std::env::temp_dir);
+        let folder = tempfile::Builder::new().prefix("nmi-guard-apiserver-").tempdir_in(parent)?;
         std::fs::write(folder.path().join("audit-policy.yaml"), include_str!("audit-policy.yaml"))?;
-        let credentials = Credentials::create(folder.path())?;
-        let (etcd_port, etcd_peer_port, port) = (free_port()?, free_port()?, free_port()?);
+        let mut addresses = vec![KUBERNETES_ADDRESS.to_owned()];
+        addresses.extend(options.node_address.clone());
+        let credentials = Credentials::create(folder.path(), &addresses)?;
+        let (etcd_port, etcd_peer_port) = (free_port()?, free_port()?);
+        let port = options.port.map_or_else(free_port, Ok)?;
         let etcd = start_etcd(folder.path(), etcd_port, etcd_peer_port)?;
         let user = credentials.client("admin", "system:masters")?;
         let kubeconfig = credentials.kubeconfig("admin.kubeconfig", port, &user)?;
@@ -58,6 +91,7 @@ impl ApiServer {
             kubeconfig,
             port,
             etcd_port,
+            node_address: options.node_address,
             kubectl: program("kubectl")?,
             credentials,
             folder,
@@ -79,6 +113,11 @@ impl ApiServer {
     /// The folder of this server, for files that are to go with it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The authority that everything here trusts, and its files.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Writes a kubeconfig file `NAME.kubeconfig` for the bearer of `token`.
@@ -208,16 +247,46 @@ impl ApiServer {
             .arg(format!("--audit-log-path={}", file("audit.log")))
             .args([
                 "--audit-log-mode=blocking-strict",
-                "--authorization-mode=RBAC",
-                "--bind-address=127.0.0.1",
-                "--advertise-address=127.0.0.1",
-                // Loopback cannot be an endpoint of the Service `kubernetes`.
-                "--endpoint-reconciler-type=none",
+                "--authorization-mode=Node,RBAC",
                 "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                 "--service-cluster-ip-range=10.0.0.0/24",
                 "--allow-privileged=true",
             ]);
+        match &self.node_address {
+            None => command.args([
+                "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",
+                // Loopback cannot be an endpoint of the Service `kubernetes`.
+                "--endpoint-reconciler-type=none",
+            ]),
+            Some(address) => {
+                let (certificate, key) = self.kubelet_client()?;
+                command
+                    .arg(format!("--advertise-address={address}"))
+                    .arg(format!("--kubelet-client-certificate={}", certificate.display()))
+                    .arg(format!("--kubelet-client-key={}", key.display()))
+                    .args([
+                        "--bind-address=0.0.0.0",
+                        "--kubelet-preferred-address-types=InternalIP",
+                        // Webhooks are called at the addresses of their Pods: there is no kube-proxy.
+                        "--enable-aggregator-routing=true",
+                    ])
+            }
+        };
         Ok(command)
+    }
+
+    /// The files of a certificate that kubelets let do anything.
+    fn kubelet_client(&self) -> Result<(PathBuf, PathBuf)> {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "kube-apiserver");
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, "system:masters");
+        let usage = rcgen::ExtendedKeyUsagePurpose::ClientAuth;
+        let (certificate, key) = self.credentials.issue(params, usage)?;
+        let paths = ["kubelet-client.crt", "kubelet-client.key"].map(|name| self.credentials.path(name));
+        std::fs::write(&paths[0], certificate)?;
+        std::fs::write(&paths[1], key)?;
+        Ok(paths.into())
     }
 
     fn controller_manager_command(&self) -> Result<Command> {
@@ -230,11 +299,11 @@ impl ApiServer {
             ))
             .arg(format!("--root-ca-file={}", self.credentials.path("ca.crt").display()))
             .arg(format!("--flex-volume-plugin-dir={}", self.folder.path().join("volumes").display()))
+            .arg(match self.node_address {
+                Some(_) => "--controllers=*",
+                None => ONLY_WHAT_NEEDS_NO_NODE,
+            })
             .args([
-                "--controllers=serviceaccount-controller,root-ca-certificate-publisher-controller,\
-                 namespace-controller,resourcequota-controller,garbage-collector-controller,\
-                 deployment-controller,replicaset-controller,daemonset-controller,job-controller,\
-                 cronjob-controller",
                 "--leader-elect=false",
                 "--secure-port=0",
                 // The defaults make a new namespace wait seconds for its ServiceAccount.

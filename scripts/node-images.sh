@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Builds the images of the node tests as tar files into the folder given: nmi-guard.tar, from the project's Dockerfile
+# and the static binaries in dist/; testapp.tar, a program without a file system around it; and documented.tar, which
+# has the shell and the wget that the documented checks need as well.
+set -euo pipefail
+folder=$(realpath -m "$1")
+cd "$(dirname "$0")/.."
+. scripts/need.sh
+
+need buildah buildah
+need busybox busybox-static
+need_rust
+cpu=$(uname -m)
+arch=$(case $cpu in aarch64) echo arm64 ;; *) echo amd64 ;; esac)
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+scripts/build.sh "$arch"
+RUSTFLAGS="-C target-feature=+crt-static" \
+  cargo build --locked --profile probe --target "$cpu-unknown-linux-gnu" --package nmi-guard-testapp
+
+mkdir -p "$folder"
+context=$(mktemp -d)
+trap 'rm -rf "$context"' EXIT
+
+# build NAME TAR ARGUMENT...: an image, saved under the name that the kubelet will look for.
+build() {
+  run_buildah build --quiet --isolation chroot --format docker --tag "$1" "${@:3}" >/dev/null
+  rm -f "$folder/$2"
+  run_buildah push --quiet "localhost/$1" "docker-archive:$folder/$2:docker.io/library/$1"
+}
+
+install -m 0755 "${CARGO_TARGET_DIR:-target}/$cpu-unknown-linux-gnu/probe/testapp" "$context/"
+cat >"$context/Dockerfile" <<'EOF'
+FROM scratch
+COPY testapp /testapp
+# It has no handlers of signals; as process 1 it would wait out its grace period.
+STOPSIGNAL SIGKILL
+ENTRYPOINT ["/testapp"]
+CMD ["pause"]
+EOF
+build nmi-guard-testapp:test testapp.tar "$context"
+
+install -m 0755 "$(command -v busybox)" "$context/sh"
+cat >"$context/Dockerfile" <<'EOF'
+FROM scratch
+COPY testapp /testapp
+COPY sh /bin/sh
+# busybox's own wget does not work without the C library's files.
+COPY testapp /bin/wget
+STOPSIGNAL SIGKILL
+ENTRYPOINT ["/testapp"]
+CMD ["pause"]
+EOF
+build nmi-guard-documented:test documented.tar "$context"
+build "nmi-guard:$version" nmi-guard.tar --platform "linux/$arch" --build-arg BINARIES=prebuilt \
+  --build-arg "VERSION=$version" .

@@ -1,0 +1,74 @@
+//! What a check costs the node.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nmi_guard_testbed::{NODE_NAME, cgroup};
+
+use crate::pods::{Guard, checked_often};
+use crate::world::{SOON, World};
+
+/// How many Pods are checked.
+const PODS: usize = 20;
+/// How often each check of each Pod runs, in seconds.
+const PERIOD: u32 = 2;
+/// For how long CPU time is counted.
+const MEASURED: Duration = Duration::from_secs(60);
+
+pub async fn a_check_costs_no_more_than_the_documented_one(world: &mut World) -> Result<()> {
+    let idle = measure(world, Guard::None).await?;
+    let mut each = Vec::new();
+    for guard in [Guard::ProbesOnly, Guard::Injected] {
+        let measured = measure(world, guard).await?;
+        let checks = measured.checks - idle.checks;
+        ensure!(checks > PODS as f64, "only {checks} checks");
+        each.push((guard, (measured.cpu_ms - idle.cpu_ms) / checks));
+    }
+    let documented = each[0].1;
+    for (guard, cost) in &each {
+        let outcome = format!("{cost:.1} ms of CPU, {:.2} of the one by hand", cost / documented);
+        world.report.row("one check", guard.name(), outcome);
+    }
+    // Both are a process in the container; ours has no shell around it.
+    ensure!(each[1].1 < documented * 1.1, "ours is dearer: {each:?}");
+    Ok(())
+}
+
+/// What the node did within [`MEASURED`].
+struct Measured {
+    cpu_ms: f64,
+    checks: f64,
+}
+
+/// Counts while `PODS` Pods with this guard run.
+async fn measure(world: &mut World, guard: Guard) -> Result<Measured> {
+    world.restore().await?;
+    let namespace = world.namespace(&[]).await?;
+    let start = Instant::now();
+    let mut uids = Vec::new();
+    // Spread over the period, as the checks of Pods that start at different times are.
+    let mut turn = tokio::time::interval(Duration::from_secs(PERIOD.into()) / PODS as u32);
+    for number in 0..PODS {
+        turn.tick().await;
+        let pod = checked_often(guard, &format!("pod-{number}"), PERIOD);
+        uids.push(world.create(&namespace, &pod).await?);
+    }
+    for uid in &uids {
+        world.watch.until("Ready", uid, start, 2 * SOON, |state| state.ready).await?;
+    }
+    let before = (cgroup::cpu_time(&world.cgroup)?, checks(world, &namespace).await?);
+    tokio::time::sleep(MEASURED).await;
+    let after = (cgroup::cpu_time(&world.cgroup)?, checks(world, &namespace).await?);
+    Ok(Measured { cpu_ms: (after.0 - before.0).as_secs_f64() * 1000.0, checks: after.1 - before.1 })
+}
+
+/// How many probes the kubelet has run in `namespace`.
+async fn checks(world: &World, namespace: &str) -> Result<f64> {
+    let path = format!("/api/v1/nodes/{NODE_NAME}/proxy/metrics/probes");
+    let request = http::Request::get(path).body(Vec::new())?;
+    let metrics = world.node.api.client().request_text(request).await?;
+    let label = format!("namespace=\"{namespace}\"");
+    let counters =
+        metrics.lines().filter(|line| line.starts_with("prober_probe_total{") && line.contains(&label));
+    counters.map(|line| Ok(line.rsplit(' ').next().context("no value")?.parse::<f64>()?)).sum()
+}

@@ -1,0 +1,267 @@
+//! The node that the tests share, with NMI, the fake IMDS and nmi-guard, and what the tests do to it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use http::Request;
+use nmi_guard_testbed::NODE_NAME;
+use nmi_guard_testbed::cgroup;
+use nmi_guard_testbed::command::{run, run_command};
+use nmi_guard_testbed::enclosure::Enclosure;
+use nmi_guard_testbed::images;
+use nmi_guard_testbed::imds::{FakeImds, Identities};
+use nmi_guard_testbed::nmi::{self, Mode, Nmi};
+use nmi_guard_testbed::node::Node;
+use nmi_guard_testkit::wait::eventually;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::report::Report;
+use crate::watch::Watch;
+
+/// How long to wait for what takes a few seconds on an idle machine.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// The group and version of NMI's resources.
+const RESOURCES: &str = "aadpodidentity.k8s.io/v1";
+/// The identity that Pods with the label `aadpodidbinding: app` are bound to.
+const CLIENT_ID: &str = "11111111-2222-3333-4444-555555555555";
+
+/// The node with everything on it.
+pub struct World {
+    pub node: Node,
+    pub imds: FakeImds,
+    pub watch: Watch,
+    pub report: Report,
+    /// The control group of everything that runs here.
+    pub cgroup: String,
+    nmi: Option<Nmi>,
+    mode: Mode,
+    build: nmi::Build,
+    namespaces: usize,
+}
+
+impl World {
+    /// Starts the node, and installs nmi-guard as its README says.
+    pub async fn start(enclosure: &Enclosure) -> Result<Self> {
+        let build = nmi::Build::get()?;
+        let start = Instant::now();
+        cgroup::join_accounting(&enclosure.cgroup)?;
+        let node = Node::start(enclosure, &images::tars()?, images::APP).await?;
+        let mut report = Report::default();
+        report.say(format!("node Ready after {:.1} s", start.elapsed().as_secs_f64()));
+        let imds = FakeImds::start(Identities { system: true, user: vec![CLIENT_ID.to_owned()] }).await?;
+        build.install_resources(&node)?;
+        let watch = Watch::start(node.api.client());
+        let world = Self {
+            node,
+            imds,
+            watch,
+            report,
+            cgroup: enclosure.cgroup.clone(),
+            nmi: None,
+            mode: Mode::Managed,
+            build,
+            namespaces: 0,
+        };
+        world.install("base").await.context("installing nmi-guard")?;
+        Ok(world)
+    }
+
+    /// Applies one of the installs in `manifests/` and waits until both replicas are ready.
+    pub async fn install(&self, folder: &str) -> Result<()> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(folder);
+        let folder = folder.to_str().context("a path that is not UTF-8")?.to_owned();
+        self.kubectl(&["apply", "-k", &folder]).await?;
+        self.until_rolled_out().await
+    }
+
+    /// Waits until all replicas of nmi-guard are of the newest version, and ready.
+    pub async fn until_rolled_out(&self) -> Result<()> {
+        let rollout = ["rollout", "status", "deployment/nmi-guard", "-n", "nmi-guard", "--timeout=120s"];
+        self.kubectl(&rollout).await.map(drop)
+    }
+
+    /// Runs `kubectl` beside everything else.
+    pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let mut command = self.node.api.kubectl();
+        command.args(args);
+        tokio::task::spawn_blocking(move || run_command(&mut command)).await?
+    }
+
+    /// Undoes what the last test did: its Pods are gone, NMI is Active.
+    pub async fn restore(&mut self) -> Result<()> {
+        for number in 1..=self.namespaces {
+            let name = format!("test-{number}");
+            self.node.api.kubectl_text([
+                "delete",
+                "namespace",
+                &name,
+                "--ignore-not-found",
+                "--wait=false",
+            ])?;
+        }
+        eventually("the last test's Pods are gone", SOON, async || {
+            let pods = self.get("/api/v1/pods").await?;
+            let left = pods["items"].as_array().context("no list")?;
+            let left = left.iter().filter(|pod| pod["metadata"]["namespace"] != "nmi-guard").count();
+            ensure!(left == 0, "{left} are left");
+            Ok(())
+        })
+        .await?;
+        self.start_nmi(Mode::Managed).await.map(drop)
+    }
+
+    /// Has NMI run in this mode, and waits until it is Active. Returns the moment.
+    pub async fn start_nmi(&mut self, mode: Mode) -> Result<Instant> {
+        if self.mode != mode {
+            self.remove_nmi()?;
+        }
+        if self.nmi.is_none() {
+            self.nmi = Some(self.build.start(&self.node, mode)?);
+            self.mode = mode;
+        }
+        self.until_active().await
+    }
+
+    /// Waits until NMI is Active and its rule is there. Returns the moment.
+    pub async fn until_active(&self) -> Result<Instant> {
+        // A rule that was flushed is back within a minute.
+        eventually("NMI is Active", 2 * SOON, async || {
+            let body = healthz().await?;
+            ensure!(body == "Active", "healthz says {body:?}");
+            ensure!(nmi::has_rule()?, "there is no rule");
+            Ok(Instant::now())
+        })
+        .await
+    }
+
+    /// Makes the node one on which NMI has never run.
+    pub fn remove_nmi(&mut self) -> Result<()> {
+        if let Some(nmi) = self.nmi.take() {
+            nmi.kill();
+        }
+        run("iptables --wait --table nat --flush")?;
+        run("iptables --wait --table nat --delete-chain")?;
+        Ok(())
+    }
+
+    /// Takes NMI, to end it; none where it does not run.
+    pub fn take_nmi(&mut self) -> Option<Nmi> {
+        self.nmi.take()
+    }
+
+    /// A new namespace that opts in, with these labels besides.
+    pub async fn namespace(&mut self, labels: &[(&str, &str)]) -> Result<String> {
+        self.namespaces += 1;
+        let name = format!("test-{}", self.namespaces);
+        let mut all = json!({"nmi-guard.io/injection": "enabled"});
+        labels.iter().for_each(|(key, value)| all[*key] = json!(value));
+        let namespace = json!({"metadata": {"name": name, "labels": all}});
+        self.post("/api/v1/namespaces", &namespace).await?;
+        eventually("the namespace has its ServiceAccount", SOON, async || {
+            self.get(&format!("/api/v1/namespaces/{name}/serviceaccounts/default")).await
+        })
+        .await?;
+        let resources = format!("/apis/{RESOURCES}/namespaces/{name}");
+        self.post(&format!("{resources}/azureidentities"), &identity()).await?;
+        self.post(&format!("{resources}/azureidentitybindings"), &binding()).await?;
+        Ok(name)
+    }
+
+    /// Does MIC's work for a Pod: in standard mode NMI looks for what it has assigned.
+    pub async fn assign_identity(&self, namespace: &str, pod: &str) -> Result<()> {
+        let mut identity = identity();
+        identity["metadata"]["namespace"] = json!(namespace);
+        let mut binding = binding();
+        binding["metadata"]["namespace"] = json!(namespace);
+        let assigned = json!({
+            "apiVersion": RESOURCES,
+            "kind": "AzureAssignedIdentity",
+            // NMI asks for those of its node by this label.
+            "metadata": {"name": format!("{pod}-{namespace}-app"), "labels": {"nodename": NODE_NAME}},
+            "spec": {
+                "azureIdentityRef": identity,
+                "azureBindingRef": binding,
+                "pod": pod,
+                "podNamespace": namespace,
+                "nodename": NODE_NAME,
+            },
+            "status": {"status": "Assigned"},
+        });
+        self.post(&format!("/apis/{RESOURCES}/namespaces/default/azureassignedidentities"), &assigned)
+            .await?;
+        Ok(())
+    }
+
+    /// Creates a Pod, and returns its uid.
+    pub async fn create(&self, namespace: &str, pod: &Value) -> Result<String> {
+        let created = self.post(&format!("/api/v1/namespaces/{namespace}/pods"), pod).await?;
+        Ok(created["metadata"]["uid"].as_str().context("no uid")?.to_owned())
+    }
+
+    /// POSTs `object` to `path` of the API server.
+    pub async fn post(&self, path: &str, object: &Value) -> Result<Value> {
+        let request = Request::post(path).header("content-type", "application/json");
+        let request = request.body(object.to_string().into_bytes())?;
+        Ok(self.node.api.client().request(request).await?)
+    }
+
+    /// GETs `path` of the API server.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        Ok(self.node.api.client().request(Request::get(path).body(Vec::new())?).await?)
+    }
+
+    /// The messages of the warnings in the events of `namespace`.
+    pub async fn warnings(&self, namespace: &str) -> Result<Vec<String>> {
+        let events = self.get(&format!("/api/v1/namespaces/{namespace}/events")).await?;
+        let events = events["items"].as_array().context("no list")?;
+        let warnings = events.iter().filter(|event| event["type"] == "Warning");
+        Ok(warnings.filter_map(|event| event["message"].as_str()).map(str::to_owned).collect())
+    }
+
+    /// What there is to see after a failure.
+    pub fn logs(&self) -> String {
+        let nmi = self.nmi.as_ref().map(Nmi::log_tail).unwrap_or_default();
+        let kubectl = |line: &str| {
+            self.node.api.kubectl_text(line.split(' ')).unwrap_or_else(|error| format!("{error:#}"))
+        };
+        format!(
+            "pods:\n{}\nwarnings:\n{}\nNMI:\n{nmi}\nkubelet:\n{}",
+            kubectl("get pods -A -o wide"),
+            kubectl("get events -A --field-selector type=Warning"),
+            self.node.log_tail(),
+        )
+    }
+}
+
+/// The AzureIdentity that Pods with the label `aadpodidbinding: app` are given.
+fn identity() -> Value {
+    json!({
+        "apiVersion": RESOURCES,
+        "kind": "AzureIdentity",
+        "metadata": {"name": "app"},
+        "spec": {"type": 0, "clientID": CLIENT_ID, "resourceID": "/subscriptions/none/app"},
+    })
+}
+
+fn binding() -> Value {
+    json!({
+        "apiVersion": RESOURCES,
+        "kind": "AzureIdentityBinding",
+        "metadata": {"name": "app"},
+        "spec": {"azureIdentity": "app", "selector": "app"},
+    })
+}
+
+/// The body of NMI's healthz.
+async fn healthz() -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", nmi::HEALTH_PORT)).await?;
+    stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
+    Ok(body.to_owned())
+}
