@@ -50,6 +50,7 @@ image_checks() {
 }
 
 need_rust
+need openssl openssl # checks our certificates independently
 need_kubernetes
 start=$SECONDS
 cargo_tests

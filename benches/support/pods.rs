@@ -1,35 +1,18 @@
 //! Pods of a given size, made of what makes real ones large: containers, variables and managedFields.
 
+use nmi_guard_testkit::review::Review;
 use serde_json::{Value, json};
 
 /// An `AdmissionReview` of about `bytes` for the creation of a Pod that is to be guarded, or is not.
 pub fn review_of_size(bytes: usize, guarded: bool) -> Vec<u8> {
     let mut variables = 1;
     loop {
-        let review = review_of(pod(variables, guarded)).to_string();
+        let review = Review::of(pod(variables, guarded)).bytes();
         if review.len() >= bytes {
-            return review.into_bytes();
+            return review;
         }
         variables += 1 + (bytes - review.len()) / 300;
     }
-}
-
-fn review_of(pod: Value) -> Value {
-    json!({
-        "kind": "AdmissionReview",
-        "apiVersion": "admission.k8s.io/v1",
-        "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "namespace": "team",
-            "operation": "CREATE",
-            "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
-            "object": pod,
-            "oldObject": null,
-            "dryRun": false,
-        },
-    })
 }
 
 fn pod(variables: usize, guarded: bool) -> Value {

@@ -34,7 +34,8 @@ pub struct Guard {
 /// # Errors
 /// A [`Denial`] when the Pod uses a name that the guard needs for something else.
 pub fn guard(pod: &Pod<'_>, plan: &Plan<'_>) -> Result<Guard, Denial> {
-    let mut patch = Patch::default();
+    // Four for each container (variable, two probes, mount), and volume, init container and status.
+    let mut patch = Patch::with_capacity(4 * plan.guarded.len() + 3);
     let mut warnings = plan.warnings.clone();
     let mut status = Status::new(plan);
     let mut has_probes = false;

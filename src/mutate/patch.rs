@@ -72,6 +72,11 @@ pub enum Operation {
 pub struct Patch(Vec<Operation>);
 
 impl Patch {
+    /// An empty patch with room for this many operations.
+    pub fn with_capacity(operations: usize) -> Self {
+        Self(Vec::with_capacity(operations))
+    }
+
     /// Appends an `add`.
     pub fn add(&mut self, path: &[&str], value: Payload) {
         self.0.push(Operation::Add { path: Pointer::of(path), value });

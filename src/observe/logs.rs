@@ -60,7 +60,11 @@ impl FromStr for LogFilter {
 }
 
 fn own_events_at(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), level)
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+        // Two lines without a reason for each failed request, whose reason we report ourselves, once.
+        .with_target("kube_client::client::builder", LevelFilter::OFF)
 }
 
 impl Default for LogFilter {
@@ -122,6 +126,13 @@ mod tests {
         assert!(!filter.targets.would_enable("hyper", &Level::INFO));
         assert!(filter.targets.would_enable("hyper", &Level::WARN));
         assert_eq!(filter.to_string(), "debug");
+    }
+
+    #[test]
+    fn a_failed_request_to_the_api_server_is_logged_by_us_alone() {
+        let filter = LogFilter::default();
+        assert!(!filter.targets.would_enable("kube_client::client::builder", &Level::ERROR));
+        assert!(filter.targets.would_enable("nmi_guard::cluster::report", &Level::WARN));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use nmi_guard::admission::review;
 use nmi_guard::policy::Policy;
-use serde_json::{Value, json};
+use nmi_guard_testkit::review::Review;
+use serde_json::Value;
 
 /// What a review came to.
 #[derive(Debug)]
@@ -22,23 +23,9 @@ pub struct Reviewed {
     pub pod: Value,
 }
 
-/// The `AdmissionReview` for the creation of `pod`.
+/// The `AdmissionReview` for the creation of `pod` in the namespace `team`.
 pub fn request(pod: &Value) -> Value {
-    json!({
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "operation": "CREATE",
-            "namespace": "team",
-            "userInfo": {"username": "someone"},
-            "object": pod,
-            "oldObject": null,
-            "dryRun": false,
-        },
-    })
+    Review::of(pod.clone()).with("namespace", "team").0
 }
 
 /// Reviews the creation of `pod` and applies the patch.
@@ -46,7 +33,7 @@ pub fn of_pod(pod: &Value, policy: &Policy) -> Reviewed {
     let reviewed = review(request(pod).to_string().as_bytes(), policy).unwrap();
     let answer: Value = serde_json::from_slice(&reviewed.response).unwrap();
     let response = &answer["response"];
-    assert_eq!(response["uid"], "705ab4f5-6393-11e8-b7cc-42010a800002");
+    assert_eq!(response["uid"], "test-uid");
     assert_eq!(response["allowed"], reviewed.record.decision != "deny");
     assert_eq!(response["patch"].is_string(), reviewed.record.decision == "inject");
 
