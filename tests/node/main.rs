@@ -64,7 +64,7 @@ const TESTS: &[Test] = &tests![
     operation::no_pod_is_refused_during_update_and_rotation,
     operation::a_killed_replica_is_back,
     operation::uninstalling_leaves_nothing_behind,
-    cost::a_check_costs_no_more_than_the_documented_one,
+    cost::a_check_costs_about_what_the_documented_one_does,
 ];
 
 fn main() -> ExitCode {

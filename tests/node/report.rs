@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result as Outcome;
 
+use crate::pods::Guard;
+
 /// The variable that names the folder for `node.md` and `node.xml`.
 const FOLDER: &str = "NMI_GUARD_NODE_REPORT";
 
@@ -57,12 +59,30 @@ impl Report {
 
     fn markdown(&self) -> String {
         let mut text: String = self.said.iter().map(|said| format!("{said}\n\n")).collect();
-        text += "| event | guard | what happened |\n| --- | --- | --- |\n";
-        for Row { event, guard, outcome } in &self.rows {
+        let guards = Guard::ALL.map(Guard::name);
+        let (compared, single): (Vec<_>, Vec<_>) = self
+            .rows
+            .iter()
+            .partition(|row| guards.iter().all(|guard| self.outcome(row.event, guard).is_some()));
+        let mut events: Vec<&str> = compared.iter().map(|row| row.event).collect();
+        events.dedup();
+        text += &format!("| event | {} |\n|{}\n", guards.join(" | "), " --- |".repeat(guards.len() + 1));
+        for event in events {
+            let outcomes = guards.map(|guard| self.outcome(event, guard).unwrap_or_default());
             // Writing to a string cannot fail.
+            let _ = writeln!(text, "| {event} | {} |", outcomes.join(" | "));
+        }
+        text += "\n| event | of what | what happened |\n| --- | --- | --- |\n";
+        for Row { event, guard, outcome } in single {
             let _ = writeln!(text, "| {event} | {guard} | {outcome} |");
         }
         text
+    }
+
+    /// What became of the Pods with this guard at this event.
+    fn outcome(&self, event: &str, guard: &str) -> Option<&str> {
+        let row = self.rows.iter().find(|row| row.event == event && row.guard == guard)?;
+        Some(&row.outcome)
     }
 }
 
