@@ -86,11 +86,6 @@ impl Patch {
     pub fn replace(&mut self, path: &[&str], value: Payload) {
         self.0.push(Operation::Replace { path: Pointer::of(path), value });
     }
-
-    /// The operations.
-    pub fn operations(&self) -> &[Operation] {
-        &self.0
-    }
 }
 
 #[cfg(test)]

@@ -5,23 +5,22 @@ use std::time::Duration;
 use super::CertificateError;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const SETTLE: Duration = Duration::from_secs(5 * 60);
 const SHORTEST_LEAF: Duration = Duration::from_secs(5);
 const LONGEST_CA: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Kubernetes' own signers backdate by as much (`--cluster-signing-duration`'s controller).
 const BACKDATE: Duration = Duration::from_secs(5 * 60);
 
-/// The lifetimes of what the built-in issuer makes. Default: CA 365 days, leaf 30 days, settling
-/// time 5 minutes.
+/// The lifetimes of what the built-in issuer makes. Default: CA 365 days, leaf 30 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
     ca: Duration,
     leaf: Duration,
-    settle: Duration,
 }
 
 impl Default for Lifetimes {
     fn default() -> Self {
-        Self { ca: 365 * DAY, leaf: 30 * DAY, settle: Duration::from_secs(5 * 60) }
+        Self { ca: 365 * DAY, leaf: 30 * DAY }
     }
 }
 
@@ -43,14 +42,7 @@ impl Lifetimes {
         if ca < leaf.saturating_mul(2) {
             return refuse(format!("CA lifetime {ca:?} is too short: at least twice the leaf's, {leaf:?}"));
         }
-        Ok(Self { ca, leaf, ..Self::default() })
-    }
-
-    /// The same with another settling time: how long every webhook's caBundle must have held a new
-    /// CA before a certificate of that CA is served, so that every API server has read it.
-    #[must_use]
-    pub fn with_settle(self, settle: Duration) -> Self {
-        Self { settle, ..self }
+        Ok(Self { ca, leaf })
     }
 
     /// The CA's lifetime.
@@ -63,10 +55,11 @@ impl Lifetimes {
         self.leaf
     }
 
-    /// The settling time in force: as configured, but at most an eighth of the leaf's life. A leaf is
+    /// How long every webhook's caBundle must have held a new CA before a certificate of that CA is served, so
+    /// that every API server has read it: 5 minutes, but at most an eighth of the leaf's life. A leaf is
     /// due with a third left, which must be enough for a new CA to settle and to be used.
     pub fn settle(&self) -> Duration {
-        self.settle.min(self.leaf / 8)
+        SETTLE.min(self.leaf / 8)
     }
 
     /// How far the start of a validity of `lifetime` lies before the moment of issue, for clocks
