@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -73,7 +73,10 @@ fn enclosed(enclosure: &Enclosure, end: &str) -> ExitCode {
 /// Starts an enclosure, has it end by `finish`, and compares the machine before and after.
 fn after(end: &str, finish: impl FnOnce(Child, &Machine) -> Result<()>) -> Result<()> {
     let before = Machine::now()?;
-    let child = Command::new(std::env::current_exe()?)
+    // In the background of a script SIGINT is ignored, and children inherit that.
+    let child = Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(std::env::current_exe()?)
         .env(END, end)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -86,9 +89,17 @@ fn after(end: &str, finish: impl FnOnce(Child, &Machine) -> Result<()>) -> Resul
     }))
 }
 
-/// Waits for the end.
-fn exit(mut child: Child, expected: i32) -> Result<()> {
-    let status = child.wait()?;
+/// Waits for the end of the program; one that does not end is killed.
+fn ended(mut child: Child) -> Result<ExitStatus> {
+    let end = eventually("the program ends", LIMIT, async || child.try_wait()?.context("it runs on"));
+    Runtime::new()?.block_on(end).inspect_err(|_| {
+        let _ = child.kill();
+    })
+}
+
+/// Waits for the end with this exit code.
+fn exit(child: Child, expected: i32) -> Result<()> {
+    let status = ended(child)?;
     ensure!(status.code() == Some(expected), "{status}, not {expected}");
     Ok(())
 }
@@ -114,8 +125,7 @@ fn signal(mut child: Child, before: &Machine, signal: Signal) -> Result<()> {
         "nothing is seen of the node"
     );
     kill_process(Pid::from_child(&child), signal)?;
-    child.wait()?;
-    Ok(())
+    ended(child).map(drop)
 }
 
 /// What there is on the machine of the kinds that a node makes.
