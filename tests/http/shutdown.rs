@@ -39,17 +39,21 @@ async fn the_end_is_announced_while_service_goes_on() {
     }
 }
 
+/// Waits until the server has begun with the one request there is.
+async fn request_in_flight(server: &Running) {
+    eventually("the request is in flight", || async {
+        server.metric("nmi_guard_requests_in_flight").await == Some(1.0)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_request_under_way_is_finished() {
     let mut server = setup().start().await;
     let mut connection = server.connect().await;
     let (mut chunks, body) = chunked();
     let reply = tokio::spawn(async move { connection.send(post("application/json", body).unwrap()).await });
-    let running = &server;
-    eventually("the request is in flight", || async {
-        running.metric("nmi_guard_requests_in_flight").await == Some(1.0)
-    })
-    .await;
+    request_in_flight(&server).await;
     server.stop();
     let address = server.address;
     eventually("nobody listens any more", || async { TcpStream::connect(address).await.is_err() }).await;
@@ -67,11 +71,7 @@ async fn a_request_that_does_not_end_is_cut_off() {
     let mut connection = server.connect().await;
     let (_chunks, body) = chunked();
     let reply = tokio::spawn(async move { connection.send(post("application/json", body).unwrap()).await });
-    let running = &server;
-    eventually("the request is in flight", || async {
-        running.metric("nmi_guard_requests_in_flight").await == Some(1.0)
-    })
-    .await;
+    request_in_flight(&server).await;
     server.stop();
     server.ended().await;
     assert!(reply.await.unwrap().is_err());
