@@ -14,9 +14,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Bytes;
 use nmi_guard::admission::{self, Record, ReviewError, Reviewed};
+use nmi_guard::mutate::Injector;
 use nmi_guard::observe::{Conditions, LogFilter, LogFormat, Metrics, init_logs};
 use nmi_guard::pki::{CertificateStore, Lifetimes, Material, ServingNames, development_set};
-use nmi_guard::policy::Policy;
 use nmi_guard::server::{Limits, Options, Parts, Reviewer, Server};
 use nmi_guard_testkit::https::ClientTls;
 
@@ -53,9 +53,9 @@ fn entry<'a>(set: &'a Material, name: &str) -> &'a [u8] {
 /// Serves until it is killed. The certificate comes by environment, the address goes to standard output.
 fn serve(kind: &str) {
     init_logs(LogFormat::Json, &LogFilter::default()).unwrap();
-    let policy = Policy::default();
+    let injector = Injector::default();
     let reviewer: Arc<Reviewer> = match kind {
-        "real" => Arc::new(move |body| admission::review(body, &policy)),
+        "real" => Arc::new(move |body| admission::review(body, &injector)),
         _ => Arc::new(allow),
     };
     let certificates = CertificateStore::default();

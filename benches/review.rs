@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use k8s_openapi::api::core::v1::Pod;
 use nmi_guard::admission::review;
-use nmi_guard::policy::Policy;
+use nmi_guard::mutate::Injector;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -16,23 +16,23 @@ use serde_json::{Value, json};
 mod pods;
 
 fn benchmark(criterion: &mut Criterion) {
-    let policy = Policy::default();
+    let injector = Injector::default();
     for (name, bytes) in [("small", 2_000), ("typical", 12_000), ("large", 100_000)] {
         let inject = pods::review_of_size(bytes, true);
         let skip = pods::review_of_size(bytes, false);
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(inject.len() as u64));
         group.bench_with_input(BenchmarkId::from_parameter("inject"), &inject, |bencher, body| {
-            bencher.iter(|| review(body, &policy).unwrap());
+            bencher.iter(|| review(body, &injector).unwrap());
         });
         group.bench_with_input(BenchmarkId::from_parameter("skip"), &skip, |bencher, body| {
-            bencher.iter(|| review(body, &policy).unwrap());
+            bencher.iter(|| review(body, &injector).unwrap());
         });
         group.bench_with_input(
             BenchmarkId::from_parameter("typed decode and diff"),
             &inject,
             |bencher, body| {
-                let guarded = guarded(body, &policy);
+                let guarded = guarded(body, &injector);
                 bencher.iter(|| typed(body, &guarded));
             },
         );
@@ -41,8 +41,8 @@ fn benchmark(criterion: &mut Criterion) {
 }
 
 /// What the guard comes to, typed: its annotations and its spec.
-fn guarded(body: &[u8], policy: &Policy) -> Pod {
-    let answer: Value = serde_json::from_slice(&review(body, policy).unwrap().response).unwrap();
+fn guarded(body: &[u8], injector: &Injector) -> Pod {
+    let answer: Value = serde_json::from_slice(&review(body, injector).unwrap().response).unwrap();
     let patch = STANDARD.decode(answer["response"]["patch"].as_str().unwrap()).unwrap();
     let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
     let mut request: Value = serde_json::from_slice(body).unwrap();

@@ -6,9 +6,9 @@ mod response;
 use envelope::{Parsed, Request, parse};
 use response::Response;
 
-use crate::mutate::{Guard, guard};
+use crate::mutate::{Guard, Injector};
 use crate::pod::{Pod, Text};
-use crate::policy::{Decision, Denial, Policy, SkipReason, Warning, decide};
+use crate::policy::{Decision, Denial, SkipReason, Warning, decide};
 
 /// What a review came to: the answer, and what to record of it.
 #[derive(Clone, Debug)]
@@ -49,19 +49,19 @@ impl ReviewError {
     }
 }
 
-/// Reviews one request body under `policy`. The namespace is the request's; the Pod may leave its own out.
+/// Reviews one request body under the policy of `injector`. The namespace is the request's; the Pod may leave its own out.
 ///
 /// # Errors
 /// A [`ReviewError`] that names the field when `body` is not an `AdmissionReview` of `admission.k8s.io/v1`
 /// with a request, a uid and, for a Pod's creation, a readable Pod. Everything else that can be read is
 /// answered: what is not a Pod's creation is allowed as it is.
-pub fn review(body: &[u8], policy: &Policy) -> Result<Reviewed, ReviewError> {
+pub fn review(body: &[u8], injector: &Injector) -> Result<Reviewed, ReviewError> {
     match parse(body)? {
         Parsed::PodCreation(request, pod) => {
             let name = [&request.name, &pod.metadata.name, &pod.metadata.generate_name]
                 .into_iter()
                 .find(|name| !name.is_empty());
-            answer(&request, name, outcome(&pod, policy))
+            answer(&request, name, outcome(&pod, injector))
         }
         Parsed::Other(request) => {
             let reason = if request.is_about_a_pod() { SkipReason::NotCreate } else { SkipReason::NotAPod };
@@ -77,9 +77,9 @@ enum Outcome {
     Deny(Denial),
 }
 
-fn outcome(pod: &Pod<'_>, policy: &Policy) -> Outcome {
-    match decide(pod, policy) {
-        Decision::Inject(plan) => guard(pod, &plan).map_or_else(Outcome::Deny, Outcome::Inject),
+fn outcome(pod: &Pod<'_>, injector: &Injector) -> Outcome {
+    match decide(pod, injector.policy()) {
+        Decision::Inject(plan) => injector.guard(pod, &plan).map_or_else(Outcome::Deny, Outcome::Inject),
         Decision::Skip(reason, warnings) => Outcome::Skip(reason, warnings),
         Decision::Deny(denial) => Outcome::Deny(denial),
     }

@@ -5,10 +5,8 @@
 //! first swap only. Reading is cheap, and right whatever the file is.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
 use super::{Config, Given};
@@ -27,26 +25,28 @@ pub struct Reloader {
     arguments: Given,
     started_with: Config,
     seen: Result<String, String>,
-    policy: Arc<ArcSwap<Policy>>,
+    publish: Box<dyn Fn(Policy) + Send + Sync>,
     conditions: Conditions,
     metrics: Metrics,
 }
 
 impl Reloader {
     /// A reloader of the file `path`, which had this `content` when `config` was made of it and of
-    /// the `arguments` (environment and flags). `policy` is what it keeps up to date.
+    /// the `arguments` (environment and flags). `publish` is given each policy that takes the
+    /// place of the one before.
     pub fn new(
         path: PathBuf,
         content: String,
         arguments: Given,
         config: Config,
-        policy: Arc<ArcSwap<Policy>>,
+        publish: impl Fn(Policy) + Send + Sync + 'static,
         conditions: Conditions,
         metrics: Metrics,
     ) -> Self {
         conditions.set(CONDITION, ConditionState::Ok);
         metrics.configured(SystemTime::now());
-        Self { path, arguments, started_with: config, seen: Ok(content), policy, conditions, metrics }
+        let (seen, publish) = (Ok(content), Box::new(publish));
+        Self { path, arguments, started_with: config, seen, publish, conditions, metrics }
     }
 
     /// Reads the file every `interval`, for ever.
@@ -87,7 +87,7 @@ impl Reloader {
         if !waiting.is_empty() {
             warn!(keys = waiting.join(", "), "these keys have changed and take effect after a restart");
         }
-        self.policy.store(Arc::new(config.policy));
+        (self.publish)(config.policy);
         self.metrics.configured(SystemTime::now());
         self.conditions.set(CONDITION, ConditionState::Ok);
         info!(file = %self.path.display(), "the configuration has changed and is in use");

@@ -2,7 +2,8 @@
 
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 
-use super::patch::{Patch, Payload};
+use super::fragment::{Part, Parts};
+use super::patch::Patch;
 use crate::pod::{Container, Source};
 use crate::policy::Warning;
 
@@ -17,26 +18,24 @@ const FIELD: &str = "status.hostIP";
 pub(super) fn add(
     container: &Container<'_>,
     index: &str,
+    parts: &Parts,
     patch: &mut Patch,
     warnings: &mut Vec<Warning>,
 ) -> Vec<&'static str> {
-    let name = match meaning(container, HOST_IP) {
-        Meaning::Absent => HOST_IP,
+    let (name, part) = match meaning(container, HOST_IP) {
+        Meaning::Absent => (HOST_IP, Part::HostIp),
         Meaning::HostIp => return Vec::new(),
         Meaning::Other => {
             warnings.push(Warning::HostIpTaken { container: container.name.to_string() });
             if meaning(container, OWN_HOST_IP) != Meaning::Absent {
                 return Vec::new();
             }
-            OWN_HOST_IP
+            (OWN_HOST_IP, Part::OwnHostIp)
         }
     };
     // At the front, because a variable can refer only to those before it.
-    if container.env.is_present() {
-        patch.add(&["spec", "containers", index, "env", "0"], Payload::EnvVar(Box::new(host_ip(name))));
-    } else {
-        patch.add(&["spec", "containers", index, "env"], Payload::EnvVars(vec![host_ip(name)]));
-    }
+    let variable = parts.get(part, || host_ip(name));
+    patch.insert(&["spec", "containers", index, "env"], container.env.is_present(), "0", variable);
     vec![name]
 }
 

@@ -9,7 +9,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::MOUNT_PATH;
 use super::env::{HOST_IP, host_ip};
-use super::patch::{Patch, Payload};
+use super::fragment::{Part, Parts};
+use super::patch::Patch;
 use super::probes::target_flags;
 use super::volume::volume_mount;
 use crate::pod::Pod;
@@ -24,16 +25,14 @@ const USER: i64 = 65532;
 /// Adds the init container before all others: those may ask for tokens, or redirect the network.
 /// `installs` says whether the Pod needs the probe binary. The container is there in any case, because
 /// a second review knows the guard by it.
-pub(super) fn add(pod: &Pod<'_>, plan: &Plan<'_>, installs: bool, patch: &mut Patch) {
-    let container = container(pod, plan, installs);
-    if pod.spec.init_containers.is_present() {
-        patch.add(&["spec", "initContainers", "0"], Payload::Container(Box::new(container)));
-    } else {
-        patch.add(&["spec", "initContainers"], Payload::Containers(vec![container]));
-    }
+pub(super) fn add(pod: &Pod<'_>, plan: &Plan<'_>, installs: bool, parts: &Parts, patch: &mut Patch) {
+    let guaranteed = may_be_guaranteed(pod);
+    let form = Part::InitContainer { waits: plan.checks.init, installs, guaranteed };
+    let container = parts.get(form, || container(plan, installs, guaranteed));
+    patch.insert(&["spec", "initContainers"], pod.spec.init_containers.is_present(), "0", container);
 }
 
-fn container(pod: &Pod<'_>, plan: &Plan<'_>, installs: bool) -> Container {
+fn container(plan: &Plan<'_>, installs: bool, guaranteed: bool) -> Container {
     let settings = &plan.settings;
     Container {
         name: INIT_CONTAINER.to_owned(),
@@ -41,7 +40,7 @@ fn container(pod: &Pod<'_>, plan: &Plan<'_>, installs: bool) -> Container {
         image_pull_policy: Some(settings.image_pull_policy.to_string()),
         command: Some(command(plan, installs)),
         env: Some(vec![host_ip(HOST_IP)]),
-        resources: Some(resources(pod, &settings.resources)),
+        resources: Some(resources(guaranteed, &settings.resources)),
         security_context: Some(security_context()),
         // `wait` writes why it gave up to the termination log; its output tells when it could not.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
@@ -67,8 +66,8 @@ fn command(plan: &Plan<'_>, installs: bool) -> Vec<String> {
     command
 }
 
-fn resources(pod: &Pod<'_>, settings: &policy::InitResources) -> ResourceRequirements {
-    let (cpu, memory) = if may_be_guaranteed(pod) {
+fn resources(guaranteed: bool, settings: &policy::InitResources) -> ResourceRequirements {
+    let (cpu, memory) = if guaranteed {
         (&settings.cpu_limit, &settings.memory_limit)
     } else {
         (&settings.cpu_request, &settings.memory_request)

@@ -1,17 +1,23 @@
 //! The change of one Pod: from a plan to the operations of a JSON patch.
 
 mod env;
+mod fragment;
 mod init_container;
 mod patch;
 mod probes;
 mod status;
 mod volume;
 
+pub use fragment::Fragment;
 pub use patch::{Operation, Patch, Payload, Pointer};
 pub use status::Status;
 
+use std::borrow::Cow;
+
+use fragment::Parts;
+
 use crate::pod::Pod;
-use crate::policy::{Denial, Plan, Warning};
+use crate::policy::{Denial, Plan, Policy, Warning};
 
 /// Name of the injected volume.
 pub const VOLUME: &str = "nmi-guard";
@@ -29,11 +35,38 @@ pub struct Guard {
     pub warnings: Vec<Warning>,
 }
 
-/// Makes the guard that `plan` asks for.
-///
-/// # Errors
-/// A [`Denial`] when the Pod uses a name that the guard needs for something else.
-pub fn guard(pod: &Pod<'_>, plan: &Plan<'_>) -> Result<Guard, Denial> {
+/// Makes guards under one policy.
+#[derive(Debug, Default)]
+pub struct Injector {
+    policy: Policy,
+    parts: Parts,
+}
+
+impl Injector {
+    /// For the Pods under `policy`.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, parts: Parts::default() }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Makes the guard that `plan` asks for, which was made under this policy.
+    ///
+    /// # Errors
+    /// A [`Denial`] when the Pod uses a name that the guard needs for something else.
+    pub fn guard(&self, pod: &Pod<'_>, plan: &Plan<'_>) -> Result<Guard, Denial> {
+        match plan.settings {
+            Cow::Borrowed(_) => guard(pod, plan, &self.parts),
+            // The Pod has settings of its own.
+            Cow::Owned(_) => guard(pod, plan, &Parts::default()),
+        }
+    }
+}
+
+fn guard(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts) -> Result<Guard, Denial> {
     // Four for each container (variable, two probes, mount), and volume, init container and status.
     let mut patch = Patch::with_capacity(4 * plan.guarded.len() + 3);
     let mut warnings = plan.warnings.clone();
@@ -42,18 +75,18 @@ pub fn guard(pod: &Pod<'_>, plan: &Plan<'_>) -> Result<Guard, Denial> {
     for &index in &plan.guarded {
         let Some(container) = pod.spec.containers.get(index) else { continue };
         let index = index.to_string();
-        let mut injected = env::add(container, &index, &mut patch, &mut warnings);
-        if probes::add(container, &index, plan, &mut patch, &mut warnings, &mut injected) {
-            volume::mount(container, &index, &mut patch)?;
+        let mut injected = env::add(container, &index, parts, &mut patch, &mut warnings);
+        if probes::add(container, &index, plan, parts, &mut patch, &mut warnings, &mut injected) {
+            volume::mount(container, &index, parts, &mut patch)?;
             has_probes = true;
         }
         status.record(&container.name, injected);
     }
     let installs = has_probes || !plan.checks.init;
     if installs {
-        volume::add_to_pod(pod, &mut patch)?;
+        volume::add_to_pod(pod, parts, &mut patch)?;
     }
-    init_container::add(pod, plan, installs, &mut patch);
+    init_container::add(pod, plan, installs, parts, &mut patch);
     status.add(pod, &mut patch);
     Ok(Guard { patch, warnings })
 }

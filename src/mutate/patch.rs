@@ -1,8 +1,11 @@
 //! The JSON patch (RFC 6902): hand-made operations, only `add`, and `replace` where a setting asked
 //! for it. There is no `remove`: nothing that a Pod brings is ever taken from it.
 
-use k8s_openapi::api::core::v1::{Container, EnvVar, Probe, Volume, VolumeMount};
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+
+use super::fragment::Fragment;
 
 /// A JSON pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,19 +34,15 @@ impl Pointer {
 /// A value to be put into the Pod.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-#[expect(missing_docs, reason = "each variant is the type that it holds")]
 pub enum Payload {
+    /// A string.
     Text(String),
-    Annotations(std::collections::BTreeMap<String, String>),
-    EnvVar(Box<EnvVar>),
-    EnvVars(Vec<EnvVar>),
-    Mount(VolumeMount),
-    Mounts(Vec<VolumeMount>),
-    Volume(Box<Volume>),
-    Volumes(Vec<Volume>),
-    Container(Box<Container>),
-    Containers(Vec<Container>),
-    Probe(Box<Probe>),
+    /// An object with string values.
+    Annotations(BTreeMap<String, String>),
+    /// An object of the Kubernetes API.
+    Object(Fragment),
+    /// A list of one such object.
+    List([Fragment; 1]),
 }
 
 /// One operation.
@@ -80,6 +79,16 @@ impl Patch {
     /// Appends an `add`.
     pub fn add(&mut self, path: &[&str], value: Payload) {
         self.0.push(Operation::Add { path: Pointer::of(path), value });
+    }
+
+    /// Puts `element` into the list at `path`: at `position` (an index, or `-` for the end) if the Pod has
+    /// that list, else as the list's only element.
+    pub fn insert(&mut self, path: &[&str], is_present: bool, position: &str, element: Fragment) {
+        if is_present {
+            self.add(&[path, &[position]].concat(), Payload::Object(element));
+        } else {
+            self.add(path, Payload::List([element]));
+        }
     }
 
     /// Appends a `replace`.

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{ExecAction, Probe};
 
 use super::PROBE;
+use super::fragment::{Fragment, Part, Parts};
 use super::patch::{Patch, Payload};
 use crate::pod::Container;
 use crate::policy::{ExistingProbes, HttpPath, Plan, Port, ProbeTiming, Settings, Verify, Warning};
@@ -13,6 +14,7 @@ pub(super) fn add(
     container: &Container<'_>,
     index: &str,
     plan: &Plan<'_>,
+    parts: &Parts,
     patch: &mut Patch,
     warnings: &mut Vec<Warning>,
     injected: &mut Vec<&'static str>,
@@ -22,13 +24,16 @@ pub(super) fn add(
         name: "readiness",
         field: "readinessProbe",
         is_there: container.has_readiness_probe,
-        probe: || probe(settings, &settings.readiness, settings.verify),
+        probe: || parts.get(Part::Readiness, || probe(settings, &settings.readiness, settings.verify)),
     };
     let liveness = Wanted {
         name: "liveness",
         field: "livenessProbe",
         is_there: container.has_liveness_probe,
-        probe: || probe(settings, &settings.liveness, liveness_verify(settings.verify)),
+        probe: || {
+            let verify = liveness_verify(settings.verify);
+            parts.get(Part::Liveness, || probe(settings, &settings.liveness, verify))
+        },
     };
     let before = injected.len();
     if plan.checks.readiness {
@@ -48,7 +53,7 @@ struct Wanted<F> {
     probe: F,
 }
 
-impl<F: Fn() -> Probe> Wanted<F> {
+impl<F: Fn() -> Fragment> Wanted<F> {
     fn add(
         &self,
         container: &Container<'_>,
@@ -60,8 +65,8 @@ impl<F: Fn() -> Probe> Wanted<F> {
     ) {
         let path = ["spec", "containers", index, self.field];
         match (self.is_there, existing) {
-            (false, _) => patch.add(&path, Payload::Probe(Box::new((self.probe)()))),
-            (true, ExistingProbes::Replace) => patch.replace(&path, Payload::Probe(Box::new((self.probe)()))),
+            (false, _) => patch.add(&path, Payload::Object((self.probe)())),
+            (true, ExistingProbes::Replace) => patch.replace(&path, Payload::Object((self.probe)())),
             (true, ExistingProbes::Keep) => {
                 warnings.push(Warning::ProbeKept { container: container.name.to_string(), probe: self.name });
                 return;

@@ -3,13 +3,14 @@
 use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Volume, VolumeMount};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::patch::{Patch, Payload};
+use super::fragment::{Part, Parts};
+use super::patch::Patch;
 use super::{MOUNT_PATH, VOLUME};
 use crate::pod::{Container, Pod};
 use crate::policy::{Denial, DenyReason};
 
 /// Adds the volume to the Pod, unless it is there.
-pub(super) fn add_to_pod(pod: &Pod<'_>, patch: &mut Patch) -> Result<(), Denial> {
+pub(super) fn add_to_pod(pod: &Pod<'_>, parts: &Parts, patch: &mut Patch) -> Result<(), Denial> {
     match pod.spec.volumes.iter().find(|volume| *volume.name == *VOLUME) {
         Some(volume) if volume.is_empty_dir => return Ok(()),
         Some(_) => {
@@ -19,16 +20,18 @@ pub(super) fn add_to_pod(pod: &Pod<'_>, patch: &mut Patch) -> Result<(), Denial>
         }
         None => {}
     }
-    if pod.spec.volumes.is_present() {
-        patch.add(&["spec", "volumes", "-"], Payload::Volume(Box::new(volume())));
-    } else {
-        patch.add(&["spec", "volumes"], Payload::Volumes(vec![volume()]));
-    }
+    let volume = parts.get(Part::Volume, volume);
+    patch.insert(&["spec", "volumes"], pod.spec.volumes.is_present(), "-", volume);
     Ok(())
 }
 
 /// Mounts the volume in a guarded container, unless it is.
-pub(super) fn mount(container: &Container<'_>, index: &str, patch: &mut Patch) -> Result<(), Denial> {
+pub(super) fn mount(
+    container: &Container<'_>,
+    index: &str,
+    parts: &Parts,
+    patch: &mut Patch,
+) -> Result<(), Denial> {
     match container.volume_mounts.iter().find(|mount| *mount.mount_path == *MOUNT_PATH) {
         Some(mount) if *mount.name == *VOLUME => return Ok(()),
         Some(mount) => {
@@ -39,11 +42,9 @@ pub(super) fn mount(container: &Container<'_>, index: &str, patch: &mut Patch) -
         }
         None => {}
     }
-    if container.volume_mounts.is_present() {
-        patch.add(&["spec", "containers", index, "volumeMounts", "-"], Payload::Mount(volume_mount(true)));
-    } else {
-        patch.add(&["spec", "containers", index, "volumeMounts"], Payload::Mounts(vec![volume_mount(true)]));
-    }
+    let mount = parts.get(Part::Mount, || volume_mount(true));
+    let path = ["spec", "containers", index, "volumeMounts"];
+    patch.insert(&path, container.volume_mounts.is_present(), "-", mount);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::document::{OfflineError, read, write};
 use super::workload::{at, pod_path};
 use crate::admission::{Record, review};
+use crate::mutate::Injector;
 use crate::policy::Policy;
 
 /// The documents after injection, and what was done to each.
@@ -43,28 +44,29 @@ pub struct Report {
 /// # Errors
 /// [`OfflineError`] when the text is not YAML, or a workload in it can't be read as one.
 pub fn inject(text: &str, policy: &Policy) -> Result<Injected, OfflineError> {
+    let injector = Injector::new(policy.clone());
     let mut documents = read(text)?;
     let mut reports = Vec::new();
     for document in &mut documents {
-        inject_document(document, policy, &mut reports)?;
+        inject_document(document, &injector, &mut reports)?;
     }
     Ok(Injected { output: write(&documents)?, reports })
 }
 
 fn inject_document(
     document: &mut Value,
-    policy: &Policy,
+    injector: &Injector,
     reports: &mut Vec<Report>,
 ) -> Result<(), OfflineError> {
     if let Some(items) = list_items(document) {
-        return items.iter_mut().try_for_each(|item| inject_document(item, policy, reports));
+        return items.iter_mut().try_for_each(|item| inject_document(item, injector, reports));
     }
     let Some(path) = pod_path(document) else { return Ok(()) };
     let identity = Identity::of(document);
     let Some(pod) = at(document, path) else {
         return Err(identity.error(format!("{} is missing", path.join("."))));
     };
-    let report = inject_pod(pod, &identity, policy).map_err(|reason| identity.error(reason))?;
+    let report = inject_pod(pod, &identity, injector).map_err(|reason| identity.error(reason))?;
     reports.push(report);
     Ok(())
 }
@@ -97,7 +99,7 @@ impl Identity {
     }
 }
 
-fn inject_pod(pod: &mut Value, identity: &Identity, policy: &Policy) -> Result<Report, String> {
+fn inject_pod(pod: &mut Value, identity: &Identity, injector: &Injector) -> Result<Report, String> {
     let body = json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -110,7 +112,7 @@ fn inject_pod(pod: &mut Value, identity: &Identity, policy: &Policy) -> Result<R
             "object": &*pod,
         },
     });
-    let reviewed = review(body.to_string().as_bytes(), policy).map_err(|error| error.to_string())?;
+    let reviewed = review(body.to_string().as_bytes(), injector).map_err(|error| error.to_string())?;
     let answer: Answer =
         serde_json::from_slice(&reviewed.response).map_err(|error| format!("the answer: {error}"))?;
     if let Some(patch) = &answer.response.patch {

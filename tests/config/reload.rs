@@ -32,7 +32,10 @@ fn watch(dir: TempDir, path: PathBuf, arguments: Given) -> Watched {
         content,
         arguments,
         config,
-        Arc::clone(&policy),
+        {
+            let policy = Arc::clone(&policy);
+            move |new| policy.store(Arc::new(new))
+        },
         conditions.clone(),
         metrics.clone(),
     );

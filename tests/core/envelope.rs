@@ -1,7 +1,7 @@
 //! One review, from its bytes: what can't be answered, and what is not ours to change.
 
 use nmi_guard::admission::{ReviewError, review};
-use nmi_guard::policy::Policy;
+use nmi_guard::mutate::Injector;
 use serde_json::{Value, json};
 
 use crate::support;
@@ -14,7 +14,7 @@ fn pod() -> Value {
 }
 
 fn error(body: &str) -> String {
-    let ReviewError(text) = review(body.as_bytes(), &Policy::default()).unwrap_err();
+    let ReviewError(text) = review(body.as_bytes(), &Injector::default()).unwrap_err();
     text
 }
 
@@ -35,7 +35,7 @@ fn what_is_not_json_is_refused_with_the_place() {
 fn every_truncation_of_a_review_is_refused() {
     let whole = support::request(&pod()).to_string();
     for end in 0..whole.len() {
-        assert!(review(&whole.as_bytes()[..end], &Policy::default()).is_err(), "cut at {end}");
+        assert!(review(&whole.as_bytes()[..end], &Injector::default()).is_err(), "cut at {end}");
     }
 }
 
@@ -65,7 +65,7 @@ fn what_is_missing_or_wrong_in_the_envelope_is_named() {
 fn reason_after(change: impl FnOnce(&mut Value)) -> (&'static str, &'static str) {
     let mut request = support::request(&pod());
     change(&mut request);
-    let reviewed = review(request.to_string().as_bytes(), &Policy::default()).unwrap();
+    let reviewed = review(request.to_string().as_bytes(), &Injector::default()).unwrap();
     let answer: Value = serde_json::from_slice(&reviewed.response).unwrap();
     assert_eq!(answer["response"]["allowed"], true);
     assert_eq!(answer["response"]["patch"], Value::Null);
@@ -97,7 +97,7 @@ fn other_kinds_and_operations_pass_untouched() {
 
 #[test]
 fn the_answer_is_what_the_api_server_reads() {
-    let reviewed = review(support::request(&pod()).to_string().as_bytes(), &Policy::default()).unwrap();
+    let reviewed = review(support::request(&pod()).to_string().as_bytes(), &Injector::default()).unwrap();
     let answer: Value = serde_json::from_slice(&reviewed.response).unwrap();
     assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(answer["kind"], "AdmissionReview");
@@ -112,7 +112,7 @@ fn a_denial_tells_why() {
     let mut pod = pod();
     pod["metadata"]["annotations"] = json!({"nmi-guard.io/nmi-port": "0"});
     let body = support::request(&pod).to_string();
-    let reviewed = review(body.as_bytes(), &Policy::default()).unwrap();
+    let reviewed = review(body.as_bytes(), &Injector::default()).unwrap();
     let answer: Value = serde_json::from_slice(&reviewed.response).unwrap();
     let status = &answer["response"]["status"];
     assert_eq!(answer["response"]["allowed"], false);
@@ -130,6 +130,6 @@ fn escapes_and_other_alphabets_are_read() {
         .to_string()
         .replace("\"aadpodidbinding\"", "\"aadpodid\\u0062inding\"")
         .replace("\"app\"", "\"\\u0061pp\"");
-    let reviewed = review(body.as_bytes(), &Policy::default()).unwrap();
+    let reviewed = review(body.as_bytes(), &Injector::default()).unwrap();
     assert_eq!(reviewed.record.reason, "injected");
 }

@@ -1,6 +1,7 @@
 //! What holds for any Pod: made up by proptest from every part that the guard looks at.
 
 use k8s_openapi::api::core::v1::Pod;
+use nmi_guard::mutate::Injector;
 use nmi_guard::policy::{KEYS, Policy, Severity};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -226,11 +227,11 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), pod in pod()) {
-        let _ = nmi_guard::admission::review(&bytes, &Policy::default());
+        let _ = nmi_guard::admission::review(&bytes, &Injector::default());
         let mut body = support::request(&pod).to_string().into_bytes();
         let at = at.index(body.len());
         body.splice(at..at, bytes);
-        let _ = nmi_guard::admission::review(&body, &Policy::default());
+        let _ = nmi_guard::admission::review(&body, &Injector::default());
     }
 }
 

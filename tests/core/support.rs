@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use nmi_guard::admission::review;
+use nmi_guard::mutate::Injector;
 use nmi_guard::policy::Policy;
 use nmi_guard_testkit::review::Review;
 use serde_json::Value;
@@ -30,7 +31,8 @@ pub fn request(pod: &Value) -> Value {
 
 /// Reviews the creation of `pod` and applies the patch.
 pub fn of_pod(pod: &Value, policy: &Policy) -> Reviewed {
-    let reviewed = review(request(pod).to_string().as_bytes(), policy).unwrap();
+    let injector = Injector::new(policy.clone());
+    let reviewed = review(request(pod).to_string().as_bytes(), &injector).unwrap();
     let answer: Value = serde_json::from_slice(&reviewed.response).unwrap();
     let response = &answer["response"];
     assert_eq!(response["uid"], "test-uid");

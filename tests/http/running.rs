@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use nmi_guard::admission::{Record, ReviewError, Reviewed, review};
+use nmi_guard::mutate::Injector;
 use nmi_guard::observe::{Conditions, Metrics};
 use nmi_guard::pki::{CertificateStore, ServingCertificate};
-use nmi_guard::policy::Policy;
 use nmi_guard::server::{Limits, Options, Parts, Reviewer, Server};
 use nmi_guard_testkit::https::{Ca, ClientTls, Connection, Identity, PATIENCE, Reply};
 use tokio::sync::oneshot;
@@ -25,9 +25,9 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        let policy = Policy::default();
+        let injector = Injector::default();
         Self {
-            reviewer: Arc::new(move |body| review(body, &policy)),
+            reviewer: Arc::new(move |body| review(body, &injector)),
             limits: Limits::default(),
             shutdown_delay: Duration::ZERO,
             client_ca: None,

@@ -11,9 +11,9 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use nmi_guard::admission;
 use nmi_guard::config::{Config, POLL_INTERVAL, Reloader};
+use nmi_guard::mutate::Injector;
 use nmi_guard::observe::{Conditions, Metrics, init_logs};
 use nmi_guard::pki::CertificateStore;
-use nmi_guard::policy::Policy;
 use nmi_guard::server::{Limits, Options, Parts, Reviewer, Server};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -44,9 +44,9 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
 async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Outcome {
     // Before anything else, so that no signal meets the default handler once we have begun.
     let mut signals = Signals::new()?;
-    let policy = Arc::new(ArcSwap::from_pointee(config.policy.clone()));
+    let injector = Arc::new(ArcSwap::from_pointee(Injector::new(config.policy.clone())));
     let parts = Parts {
-        reviewer: reviewer(Arc::clone(&policy)),
+        reviewer: reviewer(Arc::clone(&injector)),
         certificates: CertificateStore::default(),
         conditions: Conditions::default(),
         metrics: Metrics::default(),
@@ -63,7 +63,8 @@ async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Out
     certificates::supply(&config, &parts, shutdown).await?;
     if let (Some(path), Some(file)) = (args.config, file) {
         let Parts { conditions, metrics, .. } = parts.clone();
-        let reloader = Reloader::new(path, file.content, args.given, config, policy, conditions, metrics);
+        let publish = move |policy| injector.store(Arc::new(Injector::new(policy)));
+        let reloader = Reloader::new(path, file.content, args.given, config, publish, conditions, metrics);
         tokio::spawn(reloader.run(POLL_INTERVAL));
     }
     let (stop, stopped) = oneshot::channel();
@@ -83,8 +84,8 @@ async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Out
     }
 }
 
-fn reviewer(policy: Arc<ArcSwap<Policy>>) -> Arc<Reviewer> {
-    Arc::new(move |body| admission::review(body, &policy.load()))
+fn reviewer(injector: Arc<ArcSwap<Injector>>) -> Arc<Reviewer> {
+    Arc::new(move |body| admission::review(body, &injector.load()))
 }
 
 fn options(config: &Config) -> anyhow::Result<Options> {
