@@ -1,4 +1,4 @@
-//! The init container: it installs the probe binary and waits for the NMI.
+//! The init container: it asks before the start, and installs the probe binary.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,13 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::MOUNT_PATH;
+use super::ask::{self, Needs, Work};
 use super::env::{HOST_IP, host_ip};
 use super::fragment::{Part, Parts};
 use super::patch::Patch;
-use super::probes::target_flags;
 use super::volume::volume_mount;
 use crate::pod::Pod;
-use crate::policy::{self, INIT_CONTAINER, Plan, Settings};
-
-/// The probe binary in the image.
-const BINARY: &str = "/nmi-probe";
+use crate::policy::{self, Auto, INIT_CONTAINER, Plan, Settings};
 
 /// The user of the image (see the Dockerfile); any but root would do.
 const USER: i64 = 65532;
@@ -27,21 +23,22 @@ const USER: i64 = 65532;
 /// a second review knows the guard by it.
 pub(super) fn add(pod: &Pod<'_>, plan: &Plan<'_>, installs: bool, parts: &Parts, patch: &mut Patch) {
     let guaranteed = may_be_guaranteed(pod);
-    let form = Part::InitContainer { waits: plan.checks.init, installs, guaranteed };
+    let form = Part::InitContainer { waits: plan.at_start.is_some(), installs, guaranteed };
     let container = parts.get(form, || container(plan, installs, guaranteed));
     patch.insert(&["spec", "initContainers"], pod.spec.init_containers.is_present(), "0", container);
 }
 
 fn container(plan: &Plan<'_>, installs: bool, guaranteed: bool) -> Container {
-    let settings = &plan.settings;
+    let settings: &Settings = &plan.settings;
+    let Work { image, command, env, needs, writes } = ask::at_start(plan, installs);
     Container {
         name: INIT_CONTAINER.to_owned(),
-        image: Some(settings.image.to_string()),
+        image: Some(image.to_string()),
         image_pull_policy: Some(settings.image_pull_policy.to_string()),
-        command: Some(command(plan, installs)),
-        env: Some(vec![host_ip(HOST_IP)]),
-        resources: Some(resources(guaranteed, &settings.resources)),
-        security_context: Some(security_context()),
+        command: Some(command),
+        env: Some([host_ip(HOST_IP)].into_iter().chain(env).collect()),
+        resources: Some(resources(guaranteed, &settings.resources, &needs)),
+        security_context: Some(security_context(writes)),
         // `wait` writes why it gave up to the termination log; its output tells when it could not.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: installs.then(|| vec![volume_mount(false)]),
@@ -49,37 +46,32 @@ fn container(plan: &Plan<'_>, installs: bool, guaranteed: bool) -> Container {
     }
 }
 
-fn command(plan: &Plan<'_>, installs: bool) -> Vec<String> {
-    if !plan.checks.init {
-        return vec![BINARY.to_owned(), "install".to_owned(), MOUNT_PATH.to_owned()];
-    }
-    let settings: &Settings = &plan.settings;
-    let mut command = vec![BINARY.to_owned(), "wait".to_owned()];
-    if installs {
-        command.push(format!("--install={MOUNT_PATH}"));
-    }
-    command.extend(target_flags(settings, settings.verify));
-    command.push(format!("--interval={}s", settings.init_interval));
-    if let Some(seconds) = settings.init_timeout {
-        command.push(format!("--timeout={seconds}s"));
-    }
-    command
-}
-
-fn resources(guaranteed: bool, settings: &policy::InitResources) -> ResourceRequirements {
+fn resources(guaranteed: bool, settings: &policy::InitResources, needs: &Needs) -> ResourceRequirements {
+    let cpu_limit = chosen(&settings.cpu_limit, needs.cpu_limit);
+    let memory_limit = chosen(&settings.memory_limit, needs.memory_limit);
     let (cpu, memory) = if guaranteed {
-        (&settings.cpu_limit, &settings.memory_limit)
+        (cpu_limit, memory_limit)
     } else {
-        (&settings.cpu_request, &settings.memory_request)
+        (
+            chosen(&settings.cpu_request, needs.cpu_request),
+            chosen(&settings.memory_request, needs.memory_request),
+        )
     };
-    let quantities = |cpu: &policy::Quantity, memory: &policy::Quantity| {
-        let quantity = |of: &policy::Quantity| Quantity(of.to_string());
+    let quantities = |cpu: &str, memory: &str| {
+        let quantity = |of: &str| Quantity(of.to_owned());
         Some(BTreeMap::from([("cpu".to_owned(), quantity(cpu)), ("memory".to_owned(), quantity(memory))]))
     };
     ResourceRequirements {
         requests: quantities(cpu, memory),
-        limits: quantities(&settings.cpu_limit, &settings.memory_limit),
+        limits: quantities(cpu_limit, memory_limit),
         ..ResourceRequirements::default()
+    }
+}
+
+fn chosen<'q>(quantity: &'q Auto<policy::Quantity>, suits: &'q str) -> &'q str {
+    match quantity {
+        Auto::Auto => suits,
+        Auto::Set(quantity) => quantity.as_str(),
     }
 }
 
@@ -95,12 +87,13 @@ fn may_be_guaranteed(pod: &Pod<'_>) -> bool {
 }
 
 /// What Pod Security `restricted` asks for, whatever stands in the Pod's own securityContext.
-fn security_context() -> SecurityContext {
+/// `writes` says whether the container writes outside of volumes.
+fn security_context(writes: bool) -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
         privileged: Some(false),
-        read_only_root_filesystem: Some(true),
+        read_only_root_filesystem: Some(!writes),
         run_as_group: Some(USER),
         run_as_non_root: Some(true),
         run_as_user: Some(USER),

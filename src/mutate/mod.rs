@@ -1,5 +1,6 @@
 //! The change of one Pod: from a plan to the operations of a JSON patch.
 
+mod ask;
 mod env;
 mod fragment;
 mod init_container;
@@ -71,18 +72,22 @@ fn guard(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts) -> Result<Guard, Denial>
     let mut patch = Patch::with_capacity(4 * plan.guarded.len() + 3);
     let mut warnings = plan.warnings.clone();
     let mut status = Status::new(plan);
-    let mut has_probes = false;
-    for &index in &plan.guarded {
-        let Some(container) = pod.spec.containers.get(index) else { continue };
-        let index = index.to_string();
+    let runs_binary = ask::asker(plan.settings.method).runs_binary();
+    let mut for_probes = false;
+    for guarded in &plan.guarded {
+        let Some(container) = pod.spec.containers.get(guarded.index) else { continue };
+        let index = guarded.index.to_string();
         let mut injected = env::add(container, &index, parts, &mut patch, &mut warnings);
-        if probes::add(container, &index, plan, parts, &mut patch, &mut warnings, &mut injected) {
-            volume::mount(container, &index, parts, &mut patch)?;
-            has_probes = true;
+        let place = (index.as_str(), guarded);
+        if probes::add(container, place, plan, parts, &mut patch, &mut warnings, &mut injected) {
+            for_probes = true;
+            if runs_binary {
+                volume::mount(container, &index, parts, &mut patch)?;
+            }
         }
         status.record(&container.name, injected);
     }
-    let installs = has_probes || !plan.checks.init;
+    let installs = ask::installs(plan, for_probes);
     if installs {
         volume::add_to_pod(pod, parts, &mut patch)?;
     }

@@ -3,19 +3,28 @@
 mod annotations;
 mod decision;
 mod messages;
+mod method;
+mod plan;
+mod questions;
+mod refusal;
 mod resolve;
 mod settings;
 mod skip;
+mod strategy;
+mod table;
 mod values;
 
-pub use annotations::{KEYS, Key, PREFIX, STATUS, Scope, find, nearest};
-pub use decision::{Decision, Plan, decide};
+pub use annotations::{Key, PREFIX, STATUS, Scope, find, nearest};
+pub use decision::{Decision, decide};
 pub use messages::{Denial, DenyReason, MAX_WARNING_CHARS, MAX_WARNINGS, Warning};
+pub use plan::{Guarded, Plan};
+pub use questions::{AppEndpoint, AtStart, InProbe, NmiTarget, ProbeKind, Question, TokenRequest};
 pub use settings::{InitResources, ProbeTiming, Settings};
 pub use skip::{POD_LABEL, SkipReason};
+pub use table::KEYS;
 pub use values::{
-    Checks, ContainerName, Delay, ExistingProbes, HttpPath, Image, Method, NotAllowed, Port, PullPolicy,
-    Quantity, Seconds, Severity, Strategy, Threshold, Verify, Within,
+    Auto, Checks, ContainerName, Delay, ExistingProbes, HttpPath, Identity, Image, InitTimeout, Method,
+    NotAllowed, Port, PullPolicy, Quantity, Resource, Seconds, Severity, Strategy, Threshold, Verify, Within,
 };
 
 /// Name of the injected init container. It never changes: a second review knows the guard by it.
@@ -33,6 +42,8 @@ pub struct Policy {
     pub host_network: Severity,
     /// What becomes of a Pod with an unknown annotation of ours or a value that is not allowed.
     pub invalid_annotations: Severity,
+    /// Whether a Pod's author is told that a strategy is not recommended.
+    pub advice: bool,
 }
 
 impl Default for Policy {
@@ -42,6 +53,7 @@ impl Default for Policy {
             sidecars: KNOWN_SIDECARS.map(str::to_owned).to_vec(),
             host_network: Severity::Warn,
             invalid_annotations: Severity::Deny,
+            advice: true,
         }
     }
 }

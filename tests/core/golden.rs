@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use nmi_guard::offline;
-use nmi_guard::policy::{MAX_WARNING_CHARS, MAX_WARNINGS, Policy, Severity};
+use nmi_guard::policy::{MAX_WARNING_CHARS, MAX_WARNINGS, Policy, Severity, find};
 
 use crate::support;
 
@@ -29,7 +29,11 @@ fn policy(input: &str) -> Policy {
         match word.split_once('=').expect("key=value") {
             ("host-network", value) => policy.host_network = value.parse::<Severity>().unwrap(),
             ("invalid-annotations", value) => policy.invalid_annotations = value.parse::<Severity>().unwrap(),
-            (key, _) => panic!("{key} is not a key of a golden's policy"),
+            ("advice", value) => policy.advice = value.parse().unwrap(),
+            (key, value) => {
+                let key = find(key).unwrap_or_else(|| panic!("{key} is not a key of a golden's policy"));
+                (key.set)(&mut policy.defaults, value).unwrap();
+            }
         }
     }
     policy
