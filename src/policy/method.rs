@@ -39,7 +39,7 @@ impl Method {
     pub(super) fn programs(self) -> Option<&'static str> {
         match self {
             Self::Native => None,
-            Self::Wget => Some("sh and wget"),
+            Self::Wget => Some("sh, timeout and wget"),
             Self::Curl => Some("sh and curl"),
         }
     }

@@ -1,5 +1,5 @@
-//! The method `wget`, with the options that busybox and GNU have in common. It does not show the body of an error,
-//! so it looks at healthz alone.
+//! The method `wget`, with the options that busybox and GNU have in common; busybox may be built without `-T`, so
+//! `timeout` sees to the time. It does not show the body of an error, so it looks at healthz alone.
 
 use super::{METADATA, Script, Shell};
 use crate::policy::{NmiTarget, TokenRequest};
@@ -16,7 +16,7 @@ fn token(request: &TokenRequest, milliseconds: u32) -> Script {
     Script { body: include_str!("scripts/wget-token.sh"), parameters }
 }
 
-/// Busybox has whole seconds, at least one.
+/// Busybox's `timeout` has whole seconds; 0 would be for ever.
 fn seconds(milliseconds: u32) -> String {
     (milliseconds / 1000).max(1).to_string()
 }
