@@ -2,13 +2,16 @@
 
 use std::any::Any;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{Layer, fmt as format};
+use tracing_subscriber::{Layer, Registry, fmt as format};
 
 /// How a line of the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +39,14 @@ pub struct LogFilterError;
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("logging can't be set up")]
-pub struct LogInitError(#[from] TryInitError);
+pub enum LogInitError {
+    /// The process logs already.
+    #[error("logging can't be set up")]
+    Again(#[from] TryInitError),
+    /// There is no standard error to log to.
+    #[error("logging can't be set up: standard error can't be used")]
+    NoStandardError(#[from] io::Error),
+}
 
 impl FromStr for LogFilter {
     type Err = LogFilterError;
@@ -89,14 +98,10 @@ impl PartialEq for LogFilter {
 /// Logs this process's events to standard error from now on, panics included.
 ///
 /// # Errors
-/// When the process logs already.
+/// When the process logs already, or has no standard error.
 pub fn init_logs(log_format: LogFormat, filter: &LogFilter) -> Result<(), LogInitError> {
-    let lines = format::layer().with_writer(io::stderr);
-    let lines = match log_format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
-    };
-    tracing_subscriber::registry().with(lines.with_filter(filter.targets.clone())).try_init()?;
+    let lines = lines(log_format, own_stderr()?).with_filter(filter.targets.clone());
+    tracing_subscriber::registry().with(lines).try_init()?;
     // The default hook would write several lines of plain text in between.
     std::panic::set_hook(Box::new(|panic| {
         let message = panic_text(panic.payload());
@@ -104,6 +109,23 @@ pub fn init_logs(log_format: LogFormat, filter: &LogFilter) -> Result<(), LogIni
         tracing::error!(message, location, "panic");
     }));
     Ok(())
+}
+
+/// One line for each event, written to `file` in one go and without a lock: the kernel does not mix what is written
+/// to a pipe, if it has at most `PIPE_BUF` bytes (POSIX `write`; 4096 on Linux).
+fn lines(log_format: LogFormat, file: File) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let is_terminal = file.is_terminal();
+    let lines = format::layer().with_writer(Arc::new(file));
+    match log_format {
+        LogFormat::Text => lines.with_ansi(is_terminal).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    }
+}
+
+/// Standard error without the lock of [`io::stderr`], for which the server's threads would wait while one of
+/// them writes.
+fn own_stderr() -> io::Result<File> {
+    Ok(File::from(io::stderr().as_fd().try_clone_to_owned()?))
 }
 
 /// The message of a panic.
@@ -115,6 +137,9 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
 
     use super::*;
     use tracing::Level;
@@ -139,6 +164,32 @@ mod tests {
     fn an_error_level_also_holds_for_the_libraries() {
         let filter: LogFilter = "error".parse().unwrap();
         assert!(!filter.targets.would_enable("hyper", &Level::WARN));
+    }
+
+    #[test]
+    fn lines_of_several_threads_are_not_mixed() {
+        const THREADS: usize = 4;
+        const EVENTS: usize = 200;
+        let (mut reader, writer) = io::pipe().unwrap();
+        let lines = lines(LogFormat::Json, File::from(OwnedFd::from(writer)));
+        let log = tracing::Dispatch::new(tracing_subscriber::registry().with(lines));
+        let threads = (0..THREADS).map(|thread| {
+            let log = log.clone();
+            std::thread::spawn(move || {
+                tracing::dispatcher::with_default(&log, || {
+                    (0..EVENTS).for_each(|event| tracing::info!(thread, event, padding = "-".repeat(1000)));
+                });
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        drop(log);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(text.lines().count(), THREADS * EVENTS);
+        for line in text.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
     }
 
     #[test]
