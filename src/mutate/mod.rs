@@ -1,11 +1,13 @@
 //! The change of one Pod: from a plan to the operations of a JSON patch.
 
 mod ask;
+mod container;
 mod env;
 mod fragment;
 mod init_container;
 mod patch;
 mod probes;
+mod sidecar;
 mod status;
 mod volume;
 
@@ -59,20 +61,23 @@ impl Injector {
     /// # Errors
     /// A [`Denial`] when the Pod uses a name that the guard needs for something else.
     pub fn guard(&self, pod: &Pod<'_>, plan: &Plan<'_>) -> Result<Guard, Denial> {
-        match plan.settings {
-            Cow::Borrowed(_) => guard(pod, plan, &self.parts),
-            // The Pod has settings of its own.
-            Cow::Owned(_) => guard(pod, plan, &Parts::default()),
+        let has_own_settings = matches!(plan.settings, Cow::Owned(_));
+        let wanted = plan.settings.sidecar_port;
+        let is_moved = plan.sidecar.as_ref().is_some_and(|sidecar| sidecar.port != wanted);
+        if has_own_settings || is_moved {
+            guard(pod, plan, &Parts::default())
+        } else {
+            guard(pod, plan, &self.parts)
         }
     }
 }
 
 fn guard(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts) -> Result<Guard, Denial> {
-    // Four for each container (variable, two probes, mount), and volume, init container and status.
-    let mut patch = Patch::with_capacity(4 * plan.guarded.len() + 3);
+    // Four for each container (variable, two probes, mount), and volume, init container, sidecar and status.
+    let mut patch = Patch::with_capacity(4 * plan.guarded.len() + 4);
     let mut warnings = plan.warnings.clone();
     let mut status = Status::new(plan);
-    let runs_binary = ask::asker(plan.settings.method).runs_binary();
+    let runs_binary = ask::asker(plan).runs_binary();
     let mut for_probes = false;
     for guarded in &plan.guarded {
         let Some(container) = pod.spec.containers.get(guarded.index) else { continue };
@@ -92,6 +97,7 @@ fn guard(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts) -> Result<Guard, Denial>
         volume::add_to_pod(pod, parts, &mut patch)?;
     }
     init_container::add(pod, plan, installs, parts, &mut patch);
+    sidecar::add(pod, plan, parts, &mut patch)?;
     status.add(pod, &mut patch);
     Ok(Guard { patch, warnings })
 }

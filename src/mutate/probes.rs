@@ -26,10 +26,13 @@ pub(super) fn add(
         let path = ["spec", "containers", index, kind.field()];
         let is_there = kind.is_in(container);
         if !settings.existing_probes.make_room(is_there) {
-            warnings.push(Warning::ProbeKept { container: container.name.to_string(), probe: kind.as_str() });
+            if !plan.is_ready_by_sidecar() {
+                let container = container.name.to_string();
+                warnings.push(Warning::ProbeKept { container, probe: kind.as_str() });
+            }
             continue;
         }
-        let probe = Payload::Object(fragment(settings, asked, kind, parts));
+        let probe = Payload::Object(fragment(plan, asked, kind, parts));
         if is_there {
             patch.replace(&path, probe);
         } else {
@@ -41,25 +44,31 @@ pub(super) fn add(
     asks
 }
 
-fn fragment(settings: &Settings, asked: &InProbe, kind: ProbeKind, parts: &Parts) -> Fragment {
+fn fragment(plan: &Plan<'_>, asked: &InProbe, kind: ProbeKind, parts: &Parts) -> Fragment {
+    let settings: &Settings = &plan.settings;
     let (part, timing) = match kind {
         ProbeKind::Readiness => (Part::Readiness, &settings.readiness),
         ProbeKind::Liveness => (Part::Liveness, &settings.liveness),
     };
     match asked {
-        InProbe::Ask(_) => parts.get(part, || probe(settings, asked, timing)),
+        InProbe::Ask(_) => parts.get(part, || probe(plan, asked, kind, timing)),
         // Each container may have its own port.
-        InProbe::App(_) => Fragment::of(&probe(settings, asked, timing)),
+        InProbe::App(_) => Fragment::of(&probe(plan, asked, kind, timing)),
     }
 }
 
-fn probe(settings: &Settings, asked: &InProbe, timing: &ProbeTiming) -> Probe {
+fn probe(plan: &Plan<'_>, asked: &InProbe, kind: ProbeKind, timing: &ProbeTiming) -> Probe {
+    timed(ask::in_probe(plan, asked, kind, timing.timeout), timing)
+}
+
+/// `handler` at these times.
+pub(super) fn timed(handler: Probe, timing: &ProbeTiming) -> Probe {
     Probe {
         initial_delay_seconds: Some(timing.initial_delay.as_i32()),
         period_seconds: Some(timing.period.as_i32()),
         timeout_seconds: Some(timing.timeout.as_i32()),
         failure_threshold: Some(timing.failure_threshold.as_i32()),
         success_threshold: Some(timing.success_threshold.as_i32()),
-        ..ask::in_probe(settings, asked, timing.timeout)
+        ..handler
     }
 }

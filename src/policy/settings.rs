@@ -13,8 +13,8 @@ pub struct Settings {
     pub inject: bool,
     /// What is asked.
     pub strategy: Strategy,
-    /// Who asks.
-    pub method: Method,
+    /// Who asks; what suits the cluster where nobody says so.
+    pub method: Auto<Method>,
     /// When it is asked; what suits the strategy where nobody says so.
     pub checks: Auto<Checks>,
     /// The same for batch Pods.
@@ -59,6 +59,10 @@ pub struct Settings {
     pub image_pull_policy: PullPolicy,
     /// Resources of the init container.
     pub resources: InitResources,
+    /// The port of the sidecar.
+    pub sidecar_port: Port,
+    /// Resources of the sidecar.
+    pub sidecar_resources: SidecarResources,
 }
 
 /// The numbers of a probe.
@@ -89,12 +93,25 @@ pub struct InitResources {
     pub memory_limit: Auto<Quantity>,
 }
 
+/// Resources of the injected sidecar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SidecarResources {
+    /// `requests.cpu`
+    pub cpu_request: Quantity,
+    /// `limits.cpu`
+    pub cpu_limit: Quantity,
+    /// `requests.memory`
+    pub memory_request: Quantity,
+    /// `limits.memory`
+    pub memory_limit: Quantity,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             inject: true,
             strategy: Strategy::Nmi,
-            method: Method::Native,
+            method: Auto::Auto,
             checks: Auto::Auto,
             batch_checks: Checks { init: true, readiness: false, liveness: false },
             containers: Vec::new(),
@@ -134,6 +151,13 @@ impl Default for Settings {
                 cpu_limit: Auto::Auto,
                 memory_request: Auto::Auto,
                 memory_limit: Auto::Auto,
+            },
+            sidecar_port: Port::of::<18085>(),
+            sidecar_resources: SidecarResources {
+                cpu_request: Quantity::millicpu(5),
+                cpu_limit: Quantity::millicpu(100),
+                memory_request: Quantity::mebibytes(8),
+                memory_limit: Quantity::mebibytes(16),
             },
         }
     }

@@ -9,6 +9,7 @@ const SMALL_SECONDS: &str = "a whole number of seconds from 1 to 3600";
 const DELAY: &str = "a whole number of seconds from 0 to 3600";
 const THRESHOLD: &str = "a whole number from 1 to 100";
 const NAMES: &str = "container names, separated by commas";
+const PLAIN_QUANTITY: &str = "a positive Kubernetes quantity, such as 100m or 32Mi";
 const QUANTITY: &str = "auto, or a positive Kubernetes quantity, such as 100m or 32Mi";
 const PATH: &str = "a URL path that begins with a slash, at most 256 characters";
 const IMAGE: &str = "an image reference";
@@ -34,10 +35,11 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "method",
-        expects: "native, wget or curl",
+        expects: "auto, native, sidecar, wget or curl",
         scope: Scope::Both,
-        help: "Who asks: the probe binary, copied into the Pod and run as an exec probe; or a shell with wget \
-               or curl, which the app's image must then have. `nmi-guard explain method` helps to choose.",
+        help: "Who asks: the probe binary, copied into the Pod and run as an exec probe; one sidecar for the \
+               whole Pod; or a shell with wget or curl, which the app's image must then have. auto: sidecar from \
+               Kubernetes 1.29 on, else native. `nmi-guard explain method` helps to choose.",
         set: |s, v| put(&mut s.method, v),
         show: |s| s.method.to_string(),
     },
@@ -242,7 +244,8 @@ pub static KEYS: &[Key] = &[
         name: "image",
         expects: IMAGE,
         scope: Scope::Both,
-        help: "The image of the init container with the method native; it must hold /nmi-probe.",
+        help: "The image of the init container with the methods native and sidecar, and of the sidecar; it must hold \
+               /nmi-probe.",
         set: |s, v| put(&mut s.image, v),
         show: |s| s.image.to_string(),
     },
@@ -274,7 +277,7 @@ pub static KEYS: &[Key] = &[
         name: "image-pull-policy",
         expects: "Always, IfNotPresent or Never",
         scope: Scope::Both,
-        help: "imagePullPolicy of the injected init container.",
+        help: "imagePullPolicy of the injected containers.",
         set: |s, v| put(&mut s.image_pull_policy, v),
         show: |s| s.image_pull_policy.to_string(),
     },
@@ -312,6 +315,46 @@ pub static KEYS: &[Key] = &[
         help: "Memory limit of the injected init container. auto: 32Mi, with az-login 512Mi.",
         set: |s, v| put(&mut s.resources.memory_limit, v),
         show: |s| s.resources.memory_limit.to_string(),
+    },
+    Key {
+        name: "sidecar-port",
+        expects: "a port from 1 to 65535",
+        scope: Scope::Both,
+        help: "The port of the sidecar; the next one that is free, where a container of the Pod declares it.",
+        set: |s, v| put(&mut s.sidecar_port, v),
+        show: |s| s.sidecar_port.to_string(),
+    },
+    Key {
+        name: "sidecar-cpu-request",
+        expects: PLAIN_QUANTITY,
+        scope: Scope::Both,
+        help: "CPU request of the sidecar; as with cpu-request, its limit where every container has limits.",
+        set: |s, v| put(&mut s.sidecar_resources.cpu_request, v),
+        show: |s| s.sidecar_resources.cpu_request.to_string(),
+    },
+    Key {
+        name: "sidecar-cpu-limit",
+        expects: PLAIN_QUANTITY,
+        scope: Scope::Both,
+        help: "CPU limit of the sidecar.",
+        set: |s, v| put(&mut s.sidecar_resources.cpu_limit, v),
+        show: |s| s.sidecar_resources.cpu_limit.to_string(),
+    },
+    Key {
+        name: "sidecar-memory-request",
+        expects: PLAIN_QUANTITY,
+        scope: Scope::Both,
+        help: "Memory request of the sidecar; as with cpu-request, its limit where every container has limits.",
+        set: |s, v| put(&mut s.sidecar_resources.memory_request, v),
+        show: |s| s.sidecar_resources.memory_request.to_string(),
+    },
+    Key {
+        name: "sidecar-memory-limit",
+        expects: PLAIN_QUANTITY,
+        scope: Scope::Both,
+        help: "Memory limit of the sidecar.",
+        set: |s, v| put(&mut s.sidecar_resources.memory_limit, v),
+        show: |s| s.sidecar_resources.memory_limit.to_string(),
     },
 ];
 

@@ -131,7 +131,7 @@ fn guard() -> BoxedStrategy<Vec<(&'static str, &'static str)>> {
     };
     let drawn = (
         one("strategy", &["nmi", "nmi-code", "token", "token-code", "az-login"]),
-        one("method", &["native", "wget", "curl"]),
+        one("method", &["auto", "native", "sidecar", "wget", "curl"]),
         one("checks", &["auto", "init", "readiness,liveness", "init,readiness,liveness"]),
         one("verify", &["healthz", "interception", "healthz,interception"]),
         one("expect-identity", &["none", "01234567-89ab-cdef-0123-456789abcdef", "/subscriptions/1/x"]),
@@ -181,7 +181,8 @@ fn pod() -> BoxedStrategy<Value> {
 
 /// Policies that inject as often as possible: what is not understood is passed over.
 fn policy() -> Policy {
-    Policy { invalid_annotations: Severity::Warn, ..Policy::default() }
+    let kubernetes_version = "1.33".parse().unwrap();
+    Policy { invalid_annotations: Severity::Warn, kubernetes_version, ..Policy::default() }
 }
 
 /// Whether everything in `before` is still in `after`: every field, and every element in its order.
@@ -238,6 +239,15 @@ proptest! {
         prop_assert_eq!(&init[0].name, "nmi-guard-init");
         prop_assert_eq!(init.iter().filter(|container| container.name == "nmi-guard-init").count(), 1);
 
+        let place = init.iter().position(|container| container.name == "nmi-guard-sidecar");
+        let asks_it = |probe: &k8s_openapi::api::core::v1::Probe| {
+            let is_path = |path: &str| matches!(path, "/ready" | "/live");
+            probe.http_get.as_ref().is_some_and(|get| get.path.as_deref().is_some_and(is_path))
+        };
+        let mut probes = spec.containers.iter().flat_map(|c| [&c.readiness_probe, &c.liveness_probe]).flatten();
+        prop_assert!(matches!(place, None | Some(1)), "the sidecar is at {:?}", place);
+        prop_assert!(place.is_some() || !probes.any(asks_it), "a probe asks a sidecar that is not there");
+
         let installs = init[0].command.as_ref().unwrap().iter().any(|word| word.ends_with("/nmi-guard"));
         let volumes = spec.volumes.unwrap_or_default();
         let ours = volumes.iter().filter(|volume| volume.name == "nmi-guard").count();
@@ -260,7 +270,7 @@ proptest! {
     fn what_cannot_be_together_is_mended(pod in pod()) {
         let warned = support::of_pod(&pod, &policy());
         prop_assert_ne!(warned.reason, "invalid-annotation", "{:?}", warned.denial);
-        let refused = support::of_pod(&pod, &Policy::default());
+        let refused = support::of_pod(&pod, &Policy { invalid_annotations: Severity::Deny, ..policy() });
         if refused.reason == "invalid-annotation" && warned.decision == "inject" {
             prop_assert!(warned.warnings.iter().any(|text| text.starts_with("ignored: ")), "{:?}", refused.denial);
         }

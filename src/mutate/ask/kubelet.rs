@@ -1,16 +1,16 @@
-//! The kubelet asks the app itself.
+//! The kubelet asks over the network.
 
 use k8s_openapi::api::core::v1::{HTTPGetAction, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::policy::AppEndpoint;
+use crate::policy::Port;
 
-/// A probe of `endpoint`, of which only the handler is set.
-pub(super) fn get(endpoint: &AppEndpoint) -> Probe {
+/// A probe of `path` at `port` of the Pod, of which only the handler is set.
+pub(in crate::mutate) fn get(path: &impl ToString, port: Port) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
-            path: Some(endpoint.path.to_string()),
-            port: IntOrString::Int(endpoint.port.as_i32()),
+            path: Some(path.to_string()),
+            port: IntOrString::Int(port.as_i32()),
             ..HTTPGetAction::default()
         }),
         ..Probe::default()

@@ -5,12 +5,16 @@ mod azure_cli;
 mod kubelet;
 mod native;
 mod shell;
+mod sidecar;
 
 use k8s_openapi::api::core::v1::{EnvVar, Probe};
 
 use crate::policy::{
-    AtStart, Image, InProbe, InitTimeout, Method, Plan, Question, Seconds, Settings, Within,
+    AtStart, Image, InProbe, InitTimeout, Method, Plan, ProbeKind, Question, Seconds, Settings, Within,
 };
+
+pub(super) use kubelet::get;
+pub(super) use sidecar::{path, serve};
 
 /// What is run in the init container.
 pub(super) struct Work {
@@ -51,16 +55,17 @@ pub(super) trait Asker {
     /// Asks nothing before the start.
     fn idle(&self, settings: &Settings) -> Work;
 
-    /// Asks `question` once, within `timeout`: a probe of which only the handler is set.
-    fn probe(&self, question: &Question, timeout: Seconds) -> Probe;
+    /// Asks `question` once, within `timeout`, as a probe of this `kind`, of which only the handler is set.
+    fn probe(&self, question: &Question, kind: ProbeKind, timeout: Seconds) -> Probe;
 }
 
-/// Who asks by `method`.
-pub(super) fn asker(method: Method) -> &'static dyn Asker {
-    match method {
-        Method::Native => &native::Native,
-        Method::Wget => &shell::WGET,
-        Method::Curl => &shell::CURL,
+/// Who asks by the method of `plan`.
+pub(super) fn asker(plan: &Plan<'_>) -> Box<dyn Asker> {
+    match plan.chosen.method {
+        Method::Native => Box::new(native::Native),
+        Method::Sidecar => Box::new(sidecar::InSidecar::of(plan)),
+        Method::Wget => Box::new(shell::WGET),
+        Method::Curl => Box::new(shell::CURL),
     }
 }
 
@@ -68,25 +73,24 @@ pub(super) fn asker(method: Method) -> &'static dyn Asker {
 /// follow. Where there is nothing to ask before the start, it is all there is to do.
 pub(super) fn installs(plan: &Plan<'_>, for_probes: bool) -> bool {
     let nothing_else = plan.at_start.is_none();
-    asker(plan.settings.method).runs_binary() && (for_probes || nothing_else)
+    asker(plan).runs_binary() && (for_probes || nothing_else)
 }
 
 /// What `plan` lets the init container do.
 pub(super) fn at_start(plan: &Plan<'_>, installs: bool) -> Work {
     let settings: &Settings = &plan.settings;
-    let asker = asker(settings.method);
     match &plan.at_start {
-        Some(AtStart::Ask(question)) => asker.wait(settings, question, installs),
+        Some(AtStart::Ask(question)) => asker(plan).wait(settings, question, installs),
         Some(AtStart::AzLogin(identity)) => azure_cli::login(settings, identity.as_ref()),
-        None => asker.idle(settings),
+        None => asker(plan).idle(settings),
     }
 }
 
-/// A probe that asks what is `asked`, of which only the handler is set.
-pub(super) fn in_probe(settings: &Settings, asked: &InProbe, timeout: Seconds) -> Probe {
+/// A probe of this `kind` that asks what is `asked`, of which only the handler is set.
+pub(super) fn in_probe(plan: &Plan<'_>, asked: &InProbe, kind: ProbeKind, timeout: Seconds) -> Probe {
     match asked {
-        InProbe::Ask(question) => asker(settings.method).probe(question, timeout),
-        InProbe::App(endpoint) => kubelet::get(endpoint),
+        InProbe::Ask(question) => asker(plan).probe(question, kind, timeout),
+        InProbe::App(endpoint) => kubelet::get(&endpoint.path, endpoint.port),
     }
 }
 

@@ -4,10 +4,10 @@ use k8s_openapi::api::core::v1::{ExecAction, Probe};
 
 use super::{Asker, Needs, Work, limit, milliseconds_for};
 use crate::mutate::{MOUNT_PATH, PROBE};
-use crate::policy::{HttpPath, Port, Question, Resource, Seconds, Settings};
+use crate::policy::{HttpPath, Port, ProbeKind, Question, Resource, Seconds, Settings};
 
 /// The probe binary in the image.
-const BINARY: &str = "/nmi-probe";
+pub(super) const BINARY: &str = "/nmi-probe";
 
 /// The method `native`.
 pub(super) struct Native;
@@ -35,7 +35,7 @@ impl Asker for Native {
         work(settings, command)
     }
 
-    fn probe(&self, question: &Question, timeout: Seconds) -> Probe {
+    fn probe(&self, question: &Question, _: ProbeKind, timeout: Seconds) -> Probe {
         let mut command = vec![PROBE.to_owned(), "check".to_owned()];
         command.extend(flags(question));
         command.push(format!("--timeout={}ms", milliseconds_for(timeout)));
@@ -43,12 +43,12 @@ impl Asker for Native {
     }
 }
 
-fn work(settings: &Settings, command: Vec<String>) -> Work {
+pub(super) fn work(settings: &Settings, command: Vec<String>) -> Work {
     Work { image: settings.image.clone(), command, env: Vec::new(), needs: Needs::SMALL, writes: false }
 }
 
 /// The flags that say what is asked; what is the probe's own default is left out.
-fn flags(question: &Question) -> Vec<String> {
+pub(super) fn flags(question: &Question) -> Vec<String> {
     let mut flags = Vec::new();
     match question {
         Question::Nmi(target) => {

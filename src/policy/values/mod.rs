@@ -4,6 +4,7 @@ mod numbers;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod version;
 mod words;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 pub use numbers::{Delay, InitTimeout, Port, Seconds, Threshold, Within};
 pub(in crate::policy) use texts::container_names;
 pub use texts::{ContainerName, HttpPath, Identity, Image, Quantity, Resource};
+pub use version::{ClusterVersion, KubernetesVersion};
 pub use words::{Checks, ExistingProbes, Method, PullPolicy, Severity, Strategy, Verify};
 
 /// Text that is not an allowed value; what is allowed stands in the annotation table.

@@ -105,6 +105,16 @@ fn resources_and_identities_hold_nothing_that_has_to_be_escaped() {
 }
 
 #[test]
+fn a_version_is_one_that_a_cluster_can_have() {
+    assert_eq!(allowed::<ClusterVersion>(&["1.16", "1.29", "1.30+", "2.0", "unknown"]), [true; 5]);
+    assert_eq!(
+        allowed::<ClusterVersion>(&["1.3", "1", "v1.29", "1.29.1", "1.", ".29", "1.+", "+1.29", ""]),
+        [false; 9]
+    );
+    assert!(KubernetesVersion::new("1", "100") > KubernetesVersion::new("1", "29+"));
+}
+
+#[test]
 fn auto_is_a_word_beside_the_values() {
     let port = |text: &str| text.parse::<Auto<Port>>();
     assert_eq!(port("auto"), Ok(Auto::Auto));

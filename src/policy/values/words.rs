@@ -55,6 +55,8 @@ words! {
     Method {
         /// The probe binary, copied by the init container and run as an exec probe.
         Native = "native",
+        /// A container beside the others that asks for the whole Pod, and is asked by the kubelet.
+        Sidecar = "sidecar",
         /// A shell with `wget`.
         Wget = "wget",
         /// A shell with `curl`.

@@ -7,7 +7,7 @@ mod wget;
 use k8s_openapi::api::core::v1::{ExecAction, Probe};
 
 use super::{Asker, Needs, Work, limit, milliseconds_for};
-use crate::policy::{Image, NmiTarget, Question, Seconds, Settings, TokenRequest, Within};
+use crate::policy::{Image, NmiTarget, ProbeKind, Question, Seconds, Settings, TokenRequest, Within};
 
 pub(super) use curl::CURL;
 pub(super) use wget::WGET;
@@ -68,7 +68,7 @@ impl Asker for Shell {
         self.work(settings, vec!["true".to_owned()])
     }
 
-    fn probe(&self, question: &Question, timeout: Seconds) -> Probe {
+    fn probe(&self, question: &Question, _: ProbeKind, timeout: Seconds) -> Probe {
         let Script { body, parameters } = self.script(question, milliseconds_for(timeout));
         let command = run(&format!("check() {{\n{body}}}\ncheck \"$@\"\n"), parameters);
         Probe { exec: Some(ExecAction { command: Some(command) }), ..Probe::default() }
