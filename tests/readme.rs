@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nmi_guard::config::{self, Config, Given};
-use nmi_guard::policy::{DenyReason, KEYS, Key, Method, Settings, SkipReason, Strategy, Warning};
+use nmi_guard::policy::{
+    AUTO_METHOD, Choice, DenyReason, KEYS, Key, Method, Settings, SkipReason, Strategy, Warning,
+};
 use nmi_guard_testkit::readme::{Block, shell_blocks};
 
 fn root() -> &'static Path {
@@ -73,6 +75,9 @@ fn tables_are_those_of_the_code() {
     let renewed = with_table(&readme, "annotations", &annotations());
     let renewed = with_table(&renewed, "skip reasons", &skip_reasons());
     let renewed = with_table(&renewed, "configuration", &configuration());
+    let renewed = with_table(&renewed, "strategies", &choices(Strategy::ALL.iter().map(|one| one.choice())));
+    let methods = Method::ALL.iter().map(|one| one.choice());
+    let renewed = with_table(&renewed, "methods", &choices([AUTO_METHOD].into_iter().chain(methods)));
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(root().join("README.md"), &renewed).unwrap();
     }
@@ -108,6 +113,14 @@ fn skip_reasons() -> String {
     let mut table = "| reason | what it means |\n| --- | --- |\n".to_owned();
     for reason in SkipReason::ALL {
         writeln!(table, "| `{}` | {} |", reason.as_str(), reason.explanation()).unwrap();
+    }
+    table
+}
+
+fn choices(choices: impl Iterator<Item = Choice>) -> String {
+    let mut table = "| | what it does | choose it when |\n| --- | --- | --- |\n".to_owned();
+    for Choice { word, does, when } in choices {
+        writeln!(table, "| `{word}` | {does} | {when} |").unwrap();
     }
     table
 }

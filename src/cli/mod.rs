@@ -27,8 +27,8 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// Guard the Pods and workloads in a file, as the webhook would
     Inject(inject::InjectArgs),
-    /// Explain every annotation, and why a Pod may be left alone
-    Explain,
+    /// Explain every annotation, and why a Pod may be left alone; or strategies, or methods
+    Explain(explain::ExplainArgs),
     /// Write a development set of certificates
     Certs(certs::CertsArgs),
     /// Print the version
@@ -40,7 +40,7 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(*args),
         Command::Inject(args) => inject::run(&args),
-        Command::Explain => explain::run(),
+        Command::Explain(args) => explain::run(&args),
         Command::Certs(args) => certs::run(&args),
         Command::Version => version::run(),
     };

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::policy::{KEYS, Key, PREFIX, Settings, SkipReason};
+use crate::policy::{
+    AUTO_METHOD, Choice, KEYS, Key, Method, NOT_OFFERED, PREFIX, Settings, SkipReason, Strategy,
+};
 
 /// Columns of the text.
 const WIDTH: usize = 100;
@@ -19,6 +21,34 @@ pub fn explain(defaults: &Settings) -> String {
         paragraph(&mut text, &format!("{:<18}{}", reason.as_str(), reason.explanation()), 2, 20);
     }
     text
+}
+
+/// What each strategy asks, and when to choose it.
+pub fn explain_strategies() -> String {
+    let mut text = format!("Strategies ({PREFIX}strategy): what is asked\n");
+    for strategy in Strategy::ALL {
+        explain_choice(&mut text, &strategy.choice());
+    }
+    text
+}
+
+/// How each method asks, and when to choose it.
+pub fn explain_methods() -> String {
+    let mut text = format!("Methods ({PREFIX}method): who asks\n");
+    explain_choice(&mut text, &AUTO_METHOD);
+    for method in Method::ALL {
+        explain_choice(&mut text, &method.choice());
+    }
+    text.push('\n');
+    paragraph(&mut text, NOT_OFFERED, 2, 2);
+    text
+}
+
+fn explain_choice(text: &mut String, choice: &Choice) {
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "\n  {}", choice.word);
+    paragraph(text, choice.does, 6, 6);
+    paragraph(text, &format!("choose it when: {}", choice.when), 6, 22);
 }
 
 fn explain_key(text: &mut String, key: &Key, defaults: &Settings) {

@@ -6,5 +6,5 @@ mod inject;
 mod workload;
 
 pub use document::{OfflineError, read, write};
-pub use explain::explain;
+pub use explain::{explain, explain_methods, explain_strategies};
 pub use inject::{Injected, Report, inject};

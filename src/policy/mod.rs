@@ -2,6 +2,7 @@
 
 mod annotations;
 mod decision;
+mod guide;
 mod messages;
 mod method;
 mod plan;
@@ -16,6 +17,7 @@ mod values;
 
 pub use annotations::{Key, PREFIX, STATUS, Scope, find, nearest};
 pub use decision::{Decision, decide};
+pub use guide::{AUTO_METHOD, Choice, NOT_OFFERED};
 pub use messages::{Denial, DenyReason, MAX_WARNING_CHARS, MAX_WARNINGS, Warning};
 pub use method::Chosen;
 pub use plan::{Guarded, Plan, Sidecar};

@@ -24,6 +24,18 @@ pub async fn pod_security_restricted_admits_guarded_pods(cluster: &mut Cluster) 
     ensure!(refused.is_err(), "restricted is not enforced");
     let created = cluster.create(&namespace, &restricted_pod()).await?;
     ensure!(is_guarded(&created), "{created}");
+    for strategy in ["nmi", "nmi-code", "token", "token-code", "az-login"] {
+        for method in ["native", "sidecar", "wget", "curl"] {
+            let mut pod = restricted_pod();
+            pod["metadata"]["name"] = json!("other");
+            pod["spec"]["containers"][0]["ports"] = json!([{"containerPort": 8080}]);
+            pod["metadata"]["annotations"] =
+                json!({"nmi-guard.io/strategy": strategy, "nmi-guard.io/method": method});
+            let created =
+                cluster.dry_run(&namespace, &pod).await.with_context(|| format!("{strategy} by {method}"))?;
+            ensure!(is_guarded(&created), "{strategy} by {method}: {created}");
+        }
+    }
     Ok(())
 }
 

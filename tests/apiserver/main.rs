@@ -12,6 +12,7 @@ mod goldens;
 mod limits;
 mod load;
 mod manifests;
+mod method;
 mod opt_in;
 mod outage;
 mod rbac;
@@ -73,6 +74,8 @@ fn main() -> ExitCode {
         limits::a_limit_range_admits_guarded_pods,
         goldens::every_result_is_accepted,
         goldens::the_webhook_comes_to_the_same_results,
+        method::the_version_of_the_api_server_chooses_the_sidecar,
+        method::a_version_that_is_configured_is_not_asked_for,
         examples::every_example_comes_to_guarded_pods,
         rbac::what_is_granted_is_what_is_used,
         manifests::every_overlay_is_accepted_and_settles,

@@ -13,6 +13,9 @@ macro_rules! words {
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
 
         impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The word that stands for this value.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
