@@ -155,6 +155,7 @@ fn every_warning_is_explained() {
     let container = || "web".to_owned();
     let warnings = [
         Warning::ProbeKept { container: container(), probe: "readiness" },
+        Warning::ProbeNotWrapped { container: container(), probe: "liveness", why: "it asks by HTTPS" },
         Warning::HostIpTaken { container: container() },
         Warning::HostNetwork,
         Warning::ForeignInitContainer,
@@ -168,6 +169,7 @@ fn every_warning_is_explained() {
         // Whoever adds a warning is led here by the compiler, to the list above.
         match warning {
             Warning::ProbeKept { .. }
+            | Warning::ProbeNotWrapped { .. }
             | Warning::HostIpTaken { .. }
             | Warning::HostNetwork
             | Warning::ForeignInitContainer

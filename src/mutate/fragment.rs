@@ -40,6 +40,8 @@ pub(super) enum Part {
     HostIp,
     /// The same under our own name.
     OwnHostIp,
+    /// The Pod's own address.
+    PodIp,
     /// The readiness probe.
     Readiness,
     /// The liveness probe.
@@ -67,7 +69,7 @@ pub(super) enum Part {
 }
 
 /// How many parts there are, each form of a container being one.
-const PARTS: usize = 18;
+const PARTS: usize = 19;
 
 impl Part {
     fn index(self) -> usize {
@@ -78,11 +80,12 @@ impl Part {
             Self::Liveness => 3,
             Self::Volume => 4,
             Self::Mount => 5,
+            Self::PodIp => 6,
             Self::InitContainer { waits, installs, guaranteed } => {
-                6 + usize::from(waits) + 2 * usize::from(installs) + 4 * usize::from(guaranteed)
+                7 + usize::from(waits) + 2 * usize::from(installs) + 4 * usize::from(guaranteed)
             }
             Self::Sidecar { readiness, guaranteed } => {
-                14 + usize::from(readiness) + 2 * usize::from(guaranteed)
+                15 + usize::from(readiness) + 2 * usize::from(guaranteed)
             }
         }
     }
@@ -106,8 +109,15 @@ mod tests {
 
     #[test]
     fn every_part_has_a_place_of_its_own() {
-        let mut parts =
-            vec![Part::HostIp, Part::OwnHostIp, Part::Readiness, Part::Liveness, Part::Volume, Part::Mount];
+        let mut parts = vec![
+            Part::HostIp,
+            Part::OwnHostIp,
+            Part::PodIp,
+            Part::Readiness,
+            Part::Liveness,
+            Part::Volume,
+            Part::Mount,
+        ];
         for bits in 0..8 {
             let (waits, installs, guaranteed) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
             parts.push(Part::InitContainer { waits, installs, guaranteed });

@@ -13,11 +13,13 @@ mod volume;
 
 pub use fragment::Fragment;
 pub use patch::{Operation, Patch, Payload, Pointer};
-pub use status::Status;
 
 use std::borrow::Cow;
 
 use fragment::Parts;
+use probes::{Of, Probes};
+use sidecar::Further;
+use status::Status;
 
 use crate::pod::Pod;
 use crate::policy::{Denial, Plan, Policy, Warning};
@@ -79,12 +81,20 @@ fn guard(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts) -> Result<Guard, Denial>
     let mut status = Status::new(plan);
     let runs_binary = ask::asker(plan).runs_binary();
     let mut for_probes = false;
+    let mut further = Further::default();
     for guarded in &plan.guarded {
         let Some(container) = pod.spec.containers.get(guarded.index) else { continue };
         let index = guarded.index.to_string();
         let mut injected = env::add(container, &index, parts, &mut patch, &mut warnings);
-        let place = (index.as_str(), guarded);
-        if probes::add(container, place, plan, parts, &mut patch, &mut warnings, &mut injected) {
+        let mut probes = Probes {
+            plan,
+            parts,
+            patch: &mut patch,
+            warnings: &mut warnings,
+            status: &mut status,
+            further: &mut further,
+        };
+        if probes.add(Of { container, guarded, index: &index }, &mut injected) {
             for_probes = true;
             if runs_binary {
                 volume::mount(container, &index, parts, &mut patch)?;
@@ -97,7 +107,7 @@ fn guard(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts) -> Result<Guard, Denial>
         volume::add_to_pod(pod, parts, &mut patch)?;
     }
     init_container::add(pod, plan, installs, parts, &mut patch);
-    sidecar::add(pod, plan, parts, &mut patch)?;
+    sidecar::add(pod, plan, &further, parts, &mut patch)?;
     status.add(pod, &mut patch);
     Ok(Guard { patch, warnings })
 }

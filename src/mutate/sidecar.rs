@@ -5,16 +5,31 @@ use k8s_openapi::api::core::v1::{Container, Probe};
 
 use super::ask;
 use super::container::{Limits, may_be_guaranteed, security_context};
-use super::env::{HOST_IP, host_ip};
-use super::fragment::{Part, Parts};
+use super::env::{HOST_IP, host_ip, pod_ip};
+use super::fragment::{Fragment, Part, Parts};
 use super::patch::Patch;
 use super::probes::timed;
 use super::volume::taken;
 use crate::pod::Pod;
 use crate::policy::{Denial, Plan, ProbeKind, SIDECAR_CONTAINER, Settings, Sidecar};
 
+/// What containers let the sidecar ask for them.
+#[derive(Default)]
+pub(super) struct Further {
+    /// Flags of the sidecar.
+    pub flags: Vec<String>,
+    /// Whether it has to know the Pod's own address.
+    pub asks_own_address: bool,
+}
+
 /// Adds the sidecar of `plan`, if it has one, directly after the init container, which is first in the list.
-pub(super) fn add(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts, patch: &mut Patch) -> Result<(), Denial> {
+pub(super) fn add(
+    pod: &Pod<'_>,
+    plan: &Plan<'_>,
+    further: &Further,
+    parts: &Parts,
+    patch: &mut Patch,
+) -> Result<(), Denial> {
     let Some(sidecar) = &plan.sidecar else { return Ok(()) };
     let mut containers = pod.spec.containers.iter().chain(pod.spec.init_containers.iter());
     if containers.any(|container| *container.name == *SIDECAR_CONTAINER) {
@@ -23,20 +38,25 @@ pub(super) fn add(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts, patch: &mut Pat
         )));
     }
     let guaranteed = may_be_guaranteed(pod);
-    let form = Part::Sidecar { readiness: sidecar.readiness, guaranteed };
-    let container = parts.get(form, || container(&plan.settings, sidecar, guaranteed));
+    let make = || container(&plan.settings, sidecar, further, guaranteed);
+    let container = if further.flags.is_empty() {
+        parts.get(Part::Sidecar { readiness: sidecar.readiness, guaranteed }, make)
+    } else {
+        Fragment::of(&make())
+    };
     patch.insert(&["spec", "initContainers"], true, "1", container);
     Ok(())
 }
 
-fn container(settings: &Settings, sidecar: &Sidecar, guaranteed: bool) -> Container {
+fn container(settings: &Settings, sidecar: &Sidecar, further: &Further, guaranteed: bool) -> Container {
+    let pod_ip = further.asks_own_address.then(pod_ip);
     Container {
         name: SIDECAR_CONTAINER.to_owned(),
         image: Some(settings.image.to_string()),
         image_pull_policy: Some(settings.image_pull_policy.to_string()),
         restart_policy: Some("Always".to_owned()),
-        command: Some(ask::serve(sidecar)),
-        env: Some(vec![host_ip(HOST_IP)]),
+        command: Some(ask::serve(sidecar, &further.flags)),
+        env: Some([host_ip(HOST_IP)].into_iter().chain(pod_ip).collect()),
         readiness_probe: sidecar.readiness.then(|| readiness(settings, sidecar)),
         resources: Some(Limits::of(&settings.sidecar_resources).requirements(guaranteed)),
         security_context: Some(security_context(false)),

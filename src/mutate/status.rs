@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::patch::{Patch, Payload};
 use crate::VERSION;
@@ -11,9 +12,9 @@ use crate::pod::Pod;
 use crate::policy::{PREFIX, Plan, STATUS};
 
 /// The value of the annotation, as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Status {
+pub(super) struct Status<'a> {
     version: &'static str,
     strategy: &'static str,
     method: &'static str,
@@ -21,9 +22,11 @@ pub struct Status {
     method_reason: Option<String>,
     checks: Vec<&'static str>,
     containers: BTreeMap<String, Vec<&'static str>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    original: BTreeMap<String, BTreeMap<&'static str, &'a RawValue>>,
 }
 
-impl Status {
+impl<'a> Status<'a> {
     pub(super) fn new(plan: &Plan<'_>) -> Self {
         Self {
             version: VERSION,
@@ -32,6 +35,7 @@ impl Status {
             method_reason: plan.chosen.reason.map(|reason| reason.to_string()),
             checks: plan.checks.words(),
             containers: BTreeMap::new(),
+            original: BTreeMap::new(),
         }
     }
 
@@ -40,10 +44,15 @@ impl Status {
         self.containers.insert(container.to_owned(), injected);
     }
 
+    /// Keeps a field of a container as it was before it was replaced.
+    pub(super) fn keep(&mut self, container: &str, field: &'static str, original: &'a RawValue) {
+        self.original.entry(container.to_owned()).or_default().insert(field, original);
+    }
+
     /// Writes the annotation.
     pub(super) fn add(&self, pod: &Pod<'_>, patch: &mut Patch) {
         let key = format!("{PREFIX}{STATUS}");
-        // Plain strings and lists of them: there is nothing in it that JSON can't hold.
+        // Plain strings, lists of them, and JSON: there is nothing in it that JSON can't hold.
         let value = serde_json::to_string(self).unwrap_or_default();
         if pod.metadata.annotations.is_present() {
             patch.add(&["metadata", "annotations", &key], Payload::Text(value));

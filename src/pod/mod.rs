@@ -6,10 +6,12 @@
 
 mod borrowed;
 mod env;
+mod probe;
 mod view;
 
 pub use borrowed::{Entries, Keys, List, Text};
 pub use env::{Env, Source};
+pub use probe::{Exec, Grpc, HttpGet, HttpHeader, PortRef, Probe, ProbeRead, TcpSocket};
 pub use view::{
     Container, ContainerPort, Metadata, Os, OwnerReference, Pod, Resources, Spec, Volume, VolumeMount,
 };

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::borrowed::{Entries, Keys, List, Text, flag, is_present, or_default};
 use super::env::Env;
+use super::probe::Probe;
 
 /// A Pod.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -103,12 +104,12 @@ pub struct Container<'a> {
     /// `resources`
     #[serde(default, deserialize_with = "or_default")]
     pub resources: Resources<'a>,
-    /// Whether there is a `readinessProbe`.
-    #[serde(default, rename = "readinessProbe", deserialize_with = "is_present")]
-    pub has_readiness_probe: bool,
-    /// Whether there is a `livenessProbe`.
-    #[serde(default, rename = "livenessProbe", deserialize_with = "is_present")]
-    pub has_liveness_probe: bool,
+    /// `readinessProbe`
+    #[serde(default)]
+    pub readiness_probe: Probe<'a>,
+    /// `livenessProbe`
+    #[serde(default)]
+    pub liveness_probe: Probe<'a>,
 }
 
 impl Container<'_> {
@@ -123,6 +124,9 @@ impl Container<'_> {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase")]
 pub struct ContainerPort<'a> {
+    /// `name`
+    #[serde(default)]
+    pub name: Text<'a>,
     /// `containerPort`; what is no port is the API server's to refuse.
     #[serde(default, deserialize_with = "or_default")]
     pub container_port: i64,

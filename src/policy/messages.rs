@@ -22,6 +22,15 @@ pub enum Warning {
         /// `readiness` or `liveness`.
         probe: &'static str,
     },
+    /// A probe of the author's stays, though it was to be wrapped.
+    ProbeNotWrapped {
+        /// The container.
+        container: String,
+        /// `readiness` or `liveness`.
+        probe: &'static str,
+        /// Why it can't be wrapped.
+        why: &'static str,
+    },
     /// `HOST_IP` means something else in this container.
     HostIpTaken {
         /// The container.
@@ -61,6 +70,9 @@ impl fmt::Display for Warning {
         let text = match self {
             Self::ProbeKept { container, probe } => {
                 format!("own {probe} probe kept, which does not check the NMI: container {container}")
+            }
+            Self::ProbeNotWrapped { container, probe, why } => {
+                format!("own {probe} probe kept, not wrapped: {why}: container {container}")
             }
             Self::HostIpTaken { container } => {
                 format!("HOST_IP is not status.hostIP, checks use NMI_GUARD_HOST_IP: container {container}")

@@ -2,7 +2,7 @@
 //! each other.
 
 use super::values::{HttpPath, Identity, Port, Resource, Verify};
-use crate::pod::Container;
+use crate::pod::{Container, Probe};
 
 /// What a method can ask, before the start and in a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,11 +86,16 @@ impl ProbeKind {
         }
     }
 
+    /// The one that `container` brings.
+    pub fn of<'a>(self, container: &Container<'a>) -> Probe<'a> {
+        match self {
+            Self::Readiness => container.readiness_probe,
+            Self::Liveness => container.liveness_probe,
+        }
+    }
+
     /// Whether `container` brings one.
     pub fn is_in(self, container: &Container<'_>) -> bool {
-        match self {
-            Self::Readiness => container.has_readiness_probe,
-            Self::Liveness => container.has_liveness_probe,
-        }
+        self.of(container).is_present()
     }
 }

@@ -79,10 +79,11 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "existing-probes",
-        expects: "keep or replace (wrap is not built yet)",
+        expects: "keep, wrap or replace",
         scope: Scope::Both,
-        help: "What becomes of a probe that a guarded container has: kept with a warning, since it does \
-               not check the NMI, or replaced.",
+        help: "What becomes of a probe that a guarded container has: kept, with a warning where nothing else \
+               makes the Pod's readiness depend on the NMI; wrapped, so that both it and the check have to pass; or \
+               replaced. The original is in nmi-guard.io/status.",
         set: |s, v| put(&mut s.existing_probes, v),
         show: |s| s.existing_probes.to_string(),
     },

@@ -55,8 +55,9 @@ fn env() -> BoxedStrategy<Value> {
 
 fn probe() -> BoxedStrategy<Option<Value>> {
     field(select(vec![
-        json!({"exec": {"command": ["true"]}}),
-        json!({"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 3}),
+        json!({"exec": {"command": ["true"]}, "timeoutSeconds": 7, "fieldOfTheFuture": {"a": null}}),
+        json!({"httpGet": {"path": "/$(A)", "port": 80, "httpHeaders": [{"name": "A", "value": "$$"}]}, "periodSeconds": 3}),
+        json!({"httpGet": {"path": "/", "port": "http", "scheme": "HTTPS"}, "periodSeconds": 3}),
         json!({"tcpSocket": {"port": 1}}),
         json!({"grpc": {"port": 1}}),
     ]))
@@ -105,6 +106,7 @@ fn annotations() -> BoxedStrategy<Option<Value>> {
             "init",
             "readiness,liveness",
             "replace",
+            "wrap",
             "healthz",
             "interception",
             "5",
@@ -136,8 +138,9 @@ fn guard() -> BoxedStrategy<Vec<(&'static str, &'static str)>> {
         one("verify", &["healthz", "interception", "healthz,interception"]),
         one("expect-identity", &["none", "01234567-89ab-cdef-0123-456789abcdef", "/subscriptions/1/x"]),
         one("app-port", &["auto", "8080"]),
+        one("existing-probes", &["keep", "wrap", "replace"]),
     );
-    drawn.prop_map(|(a, b, c, d, e, f)| [a, b, c, d, e, f].into_iter().flatten().collect()).boxed()
+    drawn.prop_map(|(a, b, c, d, e, f, g)| [a, b, c, d, e, f, g].into_iter().flatten().collect()).boxed()
 }
 
 fn pod() -> BoxedStrategy<Value> {
@@ -211,7 +214,8 @@ proptest! {
     #[test]
     fn a_patch_only_adds_and_a_second_review_has_nothing_to_add(pod in pod()) {
         let reviewed = support::of_pod(&pod, &policy());
-        let replaces = pod["metadata"]["annotations"]["nmi-guard.io/existing-probes"] == "replace";
+        let existing = pod["metadata"]["annotations"]["nmi-guard.io/existing-probes"].as_str();
+        let replaces = matches!(existing, Some("replace" | "wrap"));
         for operation in &reviewed.patch {
             let is_allowed = operation["op"] == "add" || (operation["op"] == "replace" && replaces);
             prop_assert!(is_allowed, "{operation}");
@@ -277,6 +281,35 @@ proptest! {
     }
 
     #[test]
+    fn a_probe_that_gave_way_is_in_the_status_and_a_wrapped_one_keeps_its_other_fields(pod in pod()) {
+        let reviewed = support::of_pod(&pod, &policy());
+        if reviewed.decision != "inject" {
+            return Ok(());
+        }
+        let wraps = pod["metadata"]["annotations"]["nmi-guard.io/existing-probes"] == "wrap";
+        let status = reviewed.pod["metadata"]["annotations"]["nmi-guard.io/status"].as_str().unwrap();
+        let status: Value = serde_json::from_str(status).unwrap();
+        for operation in reviewed.patch.iter().filter(|operation| operation["op"] == "replace") {
+            let path = operation["path"].as_str().unwrap();
+            let (before, field) = path.rsplit_once('/').unwrap();
+            let container = pod.pointer(before).unwrap();
+            let original = &container[field];
+            // Containers of one name are none that an API server takes.
+            let namesakes = pod["spec"]["containers"].as_array().unwrap().iter();
+            if namesakes.filter(|other| other["name"] == container["name"]).count() == 1 {
+                prop_assert_eq!(&status["original"][container["name"].as_str().unwrap()][field], original);
+            }
+            for (name, value) in original.as_object().unwrap() {
+                let is_handler = matches!(&name[..], "exec" | "httpGet" | "tcpSocket" | "grpc");
+                prop_assert!(!wraps || is_handler || operation["value"][name] == *value, "{operation}");
+            }
+            let is_exec = wraps && original["exec"].is_object();
+            let command = operation["value"]["exec"]["command"].as_array();
+            prop_assert!(!is_exec || command.unwrap().ends_with(&[json!("--"), json!("true")]), "{operation}");
+        }
+    }
+
+    #[test]
     fn a_probe_asks_in_one_way_and_nothing_is_expanded_in_what_it_asks(pod in pod()) {
         let reviewed = support::of_pod(&pod, &policy());
         if reviewed.decision != "inject" {
@@ -311,9 +344,11 @@ fn assert_parameters_are_plain(command: &Value) {
         command.as_array().into_iter().flatten().map(|word| word.as_str().unwrap()).collect();
     for (index, word) in words.iter().enumerate() {
         let is_script = index == 2 && words[..2] == ["sh", "-c"];
-        assert!(is_script || !word.contains('$'), "{words:?}");
+        // What is handed on of a probe of the Pod's own has its dollars doubled.
+        assert!(is_script || !word.replace("$$", "").contains('$'), "{words:?}");
         let name = |rest: &str| rest.split(')').next().is_some_and(|name| name.bytes().all(is_name));
-        let expands = word.contains("$$") || word.split("$(").skip(1).any(name);
+        let expands =
+            is_script && word.contains("$$") || word.replace("$$", "").split("$(").skip(1).any(name);
         assert!(!expands, "{words:?}");
     }
 }

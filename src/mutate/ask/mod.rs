@@ -4,6 +4,7 @@
 mod azure_cli;
 mod kubelet;
 mod native;
+mod original;
 mod shell;
 mod sidecar;
 
@@ -14,6 +15,7 @@ use crate::policy::{
 };
 
 pub(super) use kubelet::get;
+pub(super) use original::{Original, Why};
 pub(super) use sidecar::{path, serve};
 
 /// What is run in the init container.
@@ -57,6 +59,44 @@ pub(super) trait Asker {
 
     /// Asks `question` once, within `timeout`, as a probe of this `kind`, of which only the handler is set.
     fn probe(&self, question: &Question, kind: ProbeKind, timeout: Seconds) -> Probe;
+
+    /// Asks `question`, and then what a container's own probe asked.
+    ///
+    /// # Errors
+    /// Why it can't.
+    fn wrap(&self, question: &Question, original: Original, place: &Place<'_>) -> Result<Wrapped, Why>;
+}
+
+/// The place of a container's own probe.
+pub(super) struct Place<'a> {
+    /// The container.
+    pub container: &'a str,
+    /// Which probe of it.
+    pub kind: ProbeKind,
+    /// Its time in seconds, where it says one.
+    pub theirs: Option<u32>,
+    /// The time of ours.
+    pub ours: Seconds,
+}
+
+impl Place<'_> {
+    /// The time for both in seconds: what the probe says, else Kubernetes' default and ours.
+    pub fn both(&self) -> u32 {
+        self.theirs.unwrap_or(KUBERNETES_TIMEOUT + self.ours.get())
+    }
+}
+
+/// `timeoutSeconds` of a probe that says none.
+const KUBERNETES_TIMEOUT: u32 = 1;
+
+/// A probe that asks twice.
+pub(super) struct Wrapped {
+    /// A probe of which only the handler is set.
+    pub handler: Probe,
+    /// Further flags of the sidecar.
+    pub serve: Vec<String>,
+    /// Whether who asks has to know the Pod's own address.
+    pub asks_own_address: bool,
 }
 
 /// Who asks by the method of `plan`.

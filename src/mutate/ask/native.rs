@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{ExecAction, Probe};
 
-use super::{Asker, Needs, Work, limit, milliseconds_for};
+use super::{Asker, Needs, Original, Place, Why, Work, Wrapped, limit, milliseconds_for};
 use crate::mutate::{MOUNT_PATH, PROBE};
 use crate::policy::{HttpPath, Port, ProbeKind, Question, Resource, Seconds, Settings};
 
@@ -39,8 +39,37 @@ impl Asker for Native {
         let mut command = vec![PROBE.to_owned(), "check".to_owned()];
         command.extend(flags(question));
         command.push(format!("--timeout={}ms", milliseconds_for(timeout)));
-        Probe { exec: Some(ExecAction { command: Some(command) }), ..Probe::default() }
+        exec(command)
     }
+
+    fn wrap(&self, question: &Question, original: Original, place: &Place<'_>) -> Result<Wrapped, Why> {
+        let mut command = vec![PROBE.to_owned(), "check".to_owned()];
+        command.extend(flags(question));
+        let asks_own_address = match original {
+            Original::Command(words) => {
+                // The rest of the time is the command's, into which the process turns.
+                let ours = place.ours.get().min(place.both());
+                command.push(format!("--timeout={}ms", u64::from(ours) * 800));
+                command.push("--".to_owned());
+                command.extend(words);
+                false
+            }
+            Original::Target(target) => {
+                command.push(format!("--timeout={}ms", u64::from(place.both()) * 1000 - MARGIN));
+                command.push(format!("--then={}", target.url));
+                command.extend(target.headers.iter().map(|header| format!("--header={header}")));
+                target.is_own
+            }
+        };
+        Ok(Wrapped { handler: exec(command), serve: Vec::new(), asks_own_address })
+    }
+}
+
+/// What is left of the time for both, in milliseconds, to tell why it failed.
+const MARGIN: u64 = 100;
+
+fn exec(command: Vec<String>) -> Probe {
+    Probe { exec: Some(ExecAction { command: Some(command) }), ..Probe::default() }
 }
 
 pub(super) fn work(settings: &Settings, command: Vec<String>) -> Work {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Probe;
 
 use super::native::{BINARY, Native, flags, work};
-use super::{Asker, Work, kubelet};
+use super::{Asker, KUBERNETES_TIMEOUT, Original, Place, Why, Work, Wrapped, kubelet};
 use crate::policy::{Plan, Port, ProbeKind, Question, Seconds, Settings, Sidecar};
 
 /// Where the sidecar listens unless it is told otherwise.
@@ -37,6 +37,18 @@ impl Asker for InSidecar {
     fn probe(&self, _: &Question, kind: ProbeKind, _: Seconds) -> Probe {
         kubelet::get(&path(kind), self.port)
     }
+
+    fn wrap(&self, _: &Question, original: Original, place: &Place<'_>) -> Result<Wrapped, Why> {
+        let Original::Target(target) = original else {
+            return Err("a sidecar can't run its command");
+        };
+        let name = format!("{}/{}", place.container, place.kind.as_str());
+        let mut serve = vec![format!("--probe={name}={}", target.url)];
+        serve.extend(target.headers.iter().map(|header| format!("--header={header}")));
+        serve.push(format!("--probe-timeout={}s", place.theirs.unwrap_or(KUBERNETES_TIMEOUT)));
+        let handler = kubelet::get(&format!("/probe/{name}"), self.port);
+        Ok(Wrapped { handler, serve, asks_own_address: target.is_own })
+    }
 }
 
 /// Where the sidecar tells whether its question is answered as this `kind` of probe wants it.
@@ -47,12 +59,13 @@ pub(in crate::mutate) fn path(kind: ProbeKind) -> &'static str {
     }
 }
 
-/// The command of the sidecar.
-pub(in crate::mutate) fn serve(sidecar: &Sidecar) -> Vec<String> {
+/// The command of the sidecar, which asks `further` probes of containers.
+pub(in crate::mutate) fn serve(sidecar: &Sidecar, further: &[String]) -> Vec<String> {
     let mut command = vec![BINARY.to_owned(), "serve".to_owned()];
     command.extend(flags(&sidecar.question));
     if sidecar.port != DEFAULT_PORT {
         command.push(format!("--listen-port={}", sidecar.port));
     }
+    command.extend_from_slice(further);
     command
 }

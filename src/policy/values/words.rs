@@ -72,16 +72,18 @@ words! {
     ExistingProbes {
         /// It stays as it is.
         Keep = "keep",
+        /// Both it and the NMI check have to pass.
+        Wrap = "wrap",
         /// The NMI check takes its place.
         Replace = "replace",
     }
 }
 
 impl ExistingProbes {
-    /// Whether there is room for a probe where one `is_there` or not.
+    /// Whether there is room for a probe of ours alone where one `is_there` or not.
     pub fn make_room(self, is_there: bool) -> bool {
         match self {
-            Self::Keep => !is_there,
+            Self::Keep | Self::Wrap => !is_there,
             Self::Replace => true,
         }
     }

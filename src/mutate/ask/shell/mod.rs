@@ -6,7 +6,7 @@ mod wget;
 
 use k8s_openapi::api::core::v1::{ExecAction, Probe};
 
-use super::{Asker, Needs, Work, limit, milliseconds_for};
+use super::{Asker, Needs, Original, Place, Why, Work, Wrapped, limit, milliseconds_for};
 use crate::policy::{Image, NmiTarget, ProbeKind, Question, Seconds, Settings, TokenRequest, Within};
 
 pub(super) use curl::CURL;
@@ -15,8 +15,11 @@ pub(super) use wget::WGET;
 /// Where the instance metadata service answers, and NMI in its place.
 const METADATA: &str = "169.254.169.254";
 
-/// The longest one attempt of the init container may take, in milliseconds.
+/// The longest that the init container may ask NMI, in milliseconds.
 const ATTEMPT: u32 = 3000;
+
+/// The same for a token: NMI holds a request while the identity is being assigned to the node.
+const TOKEN_ATTEMPT: u32 = 30_000;
 
 /// Asks again and again.
 const WAIT: &str = include_str!("scripts/wait.sh");
@@ -60,7 +63,11 @@ impl Asker for Shell {
     }
 
     fn wait(&self, settings: &Settings, question: &Question, _: bool) -> Work {
-        let script = self.script(question, ATTEMPT);
+        let attempt = match question {
+            Question::Nmi(_) => ATTEMPT,
+            Question::Token(_) => TOKEN_ATTEMPT,
+        };
+        let script = self.script(question, attempt);
         self.work(settings, wait(script, settings, limit(settings, None)))
     }
 
@@ -72,6 +79,10 @@ impl Asker for Shell {
         let Script { body, parameters } = self.script(question, milliseconds_for(timeout));
         let command = run(&format!("check() {{\n{body}}}\ncheck \"$@\"\n"), parameters);
         Probe { exec: Some(ExecAction { command: Some(command) }), ..Probe::default() }
+    }
+
+    fn wrap(&self, _: &Question, _: Original, _: &Place<'_>) -> Result<Wrapped, Why> {
+        Err("only native and sidecar wrap")
     }
 }
 
