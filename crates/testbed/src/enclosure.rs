@@ -59,7 +59,7 @@ pub fn obstacle() -> Option<String> {
         .into_iter()
         .find(|program| which(program).is_none())
         .map(|program| format!("there is no {program} on PATH"))
-        .or_else(|| kernel_obstacle().err().map(|error| format!("{error:#}").replace('\n', " ")))
+        .or_else(|| kernel_obstacle().err().map(|error| format!("{error:#}").trim_end().replace('\n', " ")))
 }
 
 /// Tries what [`run`] and the node do with the kernel.
