@@ -136,7 +136,8 @@ fn check_exposed(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
     Ok(())
 }
 
-/// That an event of the namespace says what was wrong.
+/// That an event of the namespace says what was wrong. The kubelet reports about 25 events of one Pod, then no more for
+/// minutes: only the first tests that share Pods can ask for this.
 async fn explained(world: &World, cohort: &Cohort, text: &str) -> Result<()> {
     let warnings = world.warnings(&cohort.namespace).await?;
     ensure!(warnings.iter().any(|warning| warning.contains(text)), "no event says {text:?}: {warnings:#?}");

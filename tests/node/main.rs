@@ -10,6 +10,7 @@ mod cohort;
 mod cost;
 mod documented;
 mod exposure;
+mod identities;
 mod load;
 mod lost;
 mod operation;

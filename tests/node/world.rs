@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use http::Request;
-use nmi_guard_testbed::NODE_NAME;
 use nmi_guard_testbed::cgroup;
 use nmi_guard_testbed::command::{run, run_command};
 use nmi_guard_testbed::enclosure::Enclosure;
@@ -20,16 +19,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::cohort::Cohort;
+use crate::identities::CLIENT_ID;
 use crate::report::Report;
 use crate::watch::Watch;
 
 /// How long to wait for what takes a few seconds on an idle machine.
 pub const SOON: Duration = Duration::from_secs(60);
-
-/// The group and version of NMI's resources.
-const RESOURCES: &str = "aadpodidentity.k8s.io/v1";
-/// The identity that Pods with the label `aadpodidbinding: app` are bound to.
-const CLIENT_ID: &str = "11111111-2222-3333-4444-555555555555";
 
 /// The install that the tests begin with.
 const DEFAULT_INSTALL: &str = "base";
@@ -212,9 +207,7 @@ impl World {
             self.get(&format!("/api/v1/namespaces/{name}/serviceaccounts/default")).await
         })
         .await?;
-        let resources = format!("/apis/{RESOURCES}/namespaces/{name}");
-        self.post(&format!("{resources}/azureidentities"), &identity()).await?;
-        self.post(&format!("{resources}/azureidentitybindings"), &binding()).await?;
+        self.bind_identity(&name).await?;
         Ok(name)
     }
 
@@ -223,31 +216,6 @@ impl World {
         let request = Request::delete(format!("/api/v1/namespaces/{name}")).body(Vec::new())?;
         self.node.api.client().request::<Value>(request).await?;
         locked(&self.namespaces).0.retain(|other| other != name);
-        Ok(())
-    }
-
-    /// Does MIC's work for a Pod: in standard mode NMI looks for what it has assigned.
-    pub async fn assign_identity(&self, namespace: &str, pod: &str) -> Result<()> {
-        let mut identity = identity();
-        identity["metadata"]["namespace"] = json!(namespace);
-        let mut binding = binding();
-        binding["metadata"]["namespace"] = json!(namespace);
-        let assigned = json!({
-            "apiVersion": RESOURCES,
-            "kind": "AzureAssignedIdentity",
-            // NMI asks for those of its node by this label.
-            "metadata": {"name": format!("{pod}-{namespace}-app"), "labels": {"nodename": NODE_NAME}},
-            "spec": {
-                "azureIdentityRef": identity,
-                "azureBindingRef": binding,
-                "pod": pod,
-                "podNamespace": namespace,
-                "nodename": NODE_NAME,
-            },
-            "status": {"status": "Assigned"},
-        });
-        self.post(&format!("/apis/{RESOURCES}/namespaces/default/azureassignedidentities"), &assigned)
-            .await?;
         Ok(())
     }
 
@@ -302,25 +270,6 @@ impl World {
 /// What `mutex` holds, also after a test has panicked.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The AzureIdentity that Pods with the label `aadpodidbinding: app` are given.
-fn identity() -> Value {
-    json!({
-        "apiVersion": RESOURCES,
-        "kind": "AzureIdentity",
-        "metadata": {"name": "app"},
-        "spec": {"type": 0, "clientID": CLIENT_ID, "resourceID": "/subscriptions/none/app"},
-    })
-}
-
-fn binding() -> Value {
-    json!({
-        "apiVersion": RESOURCES,
-        "kind": "AzureIdentityBinding",
-        "metadata": {"name": "app"},
-        "spec": {"azureIdentity": "app", "selector": "app"},
-    })
 }
 
 /// The body of NMI's healthz.
