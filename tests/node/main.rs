@@ -94,24 +94,20 @@ fn main() -> ExitCode {
 fn run(mut arguments: Arguments, enclosure: Enclosure) -> ExitCode {
     arguments.test_threads = Some(1);
     let is_wanted = |test: &Test| !arguments.is_filtered_out(&Trial::test(test.name, || Ok(())));
-    let rows = TESTS.iter().map(|row| row.iter().filter(|test| is_wanted(test)).collect());
-    let rows: Vec<Vec<&Test>> = rows.collect();
     let shared = Arc::new(Shared {
         runtime: Runtime::new().unwrap(),
         enclosure,
         world: Mutex::default(),
         results: Mutex::default(),
     });
-    let trials = rows.into_iter().flat_map(|row| {
-        let row = Arc::new(row);
-        let shared = &shared;
-        let tests: Vec<&Test> = row.to_vec();
-        tests.into_iter().map(move |test| {
-            let (shared, row) = (Arc::clone(shared), Arc::clone(&row));
-            Trial::test(test.name, move || shared.outcome(test.name, &row).map_err(Failed::from))
-        })
-    });
-    let mut trials: Vec<Trial> = trials.collect();
+    let mut trials = Vec::new();
+    for row in TESTS {
+        let row: Arc<[&Test]> = row.iter().filter(|test| is_wanted(test)).collect();
+        trials.extend(row.iter().map(|test| {
+            let (shared, name, row) = (Arc::clone(&shared), test.name, Arc::clone(&row));
+            Trial::test(name, move || shared.outcome(name, &row).map_err(Failed::from))
+        }));
+    }
     let last = Arc::clone(&shared);
     trials.push(Trial::test(README, move || Ok(last.check_readme()?)));
     let conclusion = libtest_mimic::run(&arguments, trials);
