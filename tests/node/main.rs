@@ -63,7 +63,10 @@ const TESTS: &[&[Test]] = &tests![
     [lost::by_sigkill],
     [lost::by_a_rolling_update],
     [lost::by_sigterm],
-    [start::without_nmi_only_a_job_under_way_runs, operation::no_pod_is_refused_during_update_and_rotation],
+    [
+        start::without_nmi_only_a_job_under_way_runs,
+        operation::no_pod_is_refused_during_update_rotation_and_the_end_of_a_replica
+    ],
     [start::in_standard_mode_pods_are_ready],
     [operation::a_killed_replica_is_back],
     [operation::uninstalling_leaves_nothing_behind],
