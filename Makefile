@@ -15,7 +15,7 @@ demo: ## Show a Pod before and after, by the real server, without a cluster
 	@cargo build --locked --bin nmi-guard --example demo
 	@cargo run --quiet --locked --example demo
 
-test: ## Run all tests (buildah and, on first use, Go are needed beside Rust)
+test: ## Run all tests (a quarter of an hour; Go and buildah are needed, and root for those on a real node)
 	@scripts/test.sh
 
 lint: lint-deny ## Check format, lints, documentation, licences and sources of dependencies
@@ -42,7 +42,7 @@ bench: ## Measure one review
 bench-http: ## Measure the server under load
 	cargo bench --locked --bench http
 
-node-test: ## Run the tests that need a real node (root; about ten minutes)
+node-test: ## Run only the tests on a real node (root; about nine minutes)
 	@scripts/node.sh test
 
 cluster: ## Start a cluster of one real node, with the real NMI, on this machine (root)

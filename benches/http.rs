@@ -1,8 +1,9 @@
 //! The server under load: reviews of a typical Pod over HTTPS with keep-alive, against the same server with
-//! a reviewer that reads the uid, which the answer must repeat, and allows. Both run as processes of their own, side by side, and are
-//! loaded in turn, so that the ratio holds whatever the machine is doing.
+//! a reviewer that reads the uid, which the answer must repeat, and allows (*null*), and one that reads the uid and gives
+//! the real one's answer, made beforehand (*canned*): no injector can be cheaper than that. They run as processes of
+//! their own, side by side, and are loaded in turn, so that the ratios hold whatever the machine is doing.
 //!
-//! `cargo bench --bench http [-- --seconds N]` prints both rates, the ratio, and the memory of the real one;
+//! `cargo bench --bench http [-- --seconds N]` prints the rates, the ratios, and the memory of the real one;
 //! then the time from the start of the real binary to readiness.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -23,6 +24,10 @@ use nmi_guard_testkit::https::ClientTls;
 #[path = "support/pods.rs"]
 mod pods;
 
+/// The uid of the reviews, which the testkit makes.
+const UID: &str = "test-uid";
+/// About the size of the reviews.
+const BYTES: usize = 12_000;
 const ROUNDS: usize = 7;
 const CONNECTIONS: usize = 4;
 const SERVE: &str = "--serve";
@@ -56,6 +61,11 @@ fn serve(kind: &str) {
     let injector = Injector::default();
     let reviewer: Arc<Reviewer> = match kind {
         "real" => Arc::new(move |body| admission::review(body, &injector)),
+        "canned" => {
+            let reviewed = admission::review(&pods::review_of_size(BYTES, true), &injector).unwrap();
+            let answer = String::from_utf8(reviewed.response).unwrap();
+            Arc::new(move |body| canned(body, &answer, &reviewed.record))
+        }
         _ => Arc::new(allow),
     };
     let certificates = CertificateStore::default();
@@ -79,8 +89,8 @@ fn serve(kind: &str) {
     });
 }
 
-/// The least that an API server takes for an answer: the request's uid, and yes.
-fn allow(body: &[u8]) -> Result<Reviewed, ReviewError> {
+/// The uid of the request.
+fn uid(body: &[u8]) -> Result<&str, ReviewError> {
     #[derive(serde::Deserialize)]
     struct Review<'a> {
         #[serde(borrow)]
@@ -91,12 +101,24 @@ fn allow(body: &[u8]) -> Result<Reviewed, ReviewError> {
         uid: &'a str,
     }
     let review: Review<'_> = serde_json::from_slice(body).map_err(|error| ReviewError(error.to_string()))?;
-    let uid = review.request.uid;
+    Ok(review.request.uid)
+}
+
+/// The least that an API server takes for an answer: the request's uid, and yes.
+fn allow(body: &[u8]) -> Result<Reviewed, ReviewError> {
+    let uid = uid(body)?;
     let response = format!(
         r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{uid}","allowed":true}}}}"#
     );
     let record = Record { decision: "skip", reason: "no-label", ..Record::default() };
     Ok(Reviewed { response: response.into_bytes(), record })
+}
+
+/// The `answer` to another request of the same size, and what was recorded of that.
+fn canned(body: &[u8], answer: &str, record: &Record) -> Result<Reviewed, ReviewError> {
+    let uid = uid(body)?;
+    let response = answer.replacen(UID, uid, 1);
+    Ok(Reviewed { response: response.into_bytes(), record: Record { uid: uid.to_owned(), ..record.clone() } })
 }
 
 /// A server in a process of its own, ended with this value.
@@ -146,9 +168,9 @@ impl Drop for Process {
 // The load.
 
 fn compare(time: Duration, set: &Material) {
-    let (real, null) = (Process::start("real", set), Process::start("null", set));
+    let [real, null, canned] = ["real", "null", "canned"].map(|kind| Process::start(kind, set));
     let ca = String::from_utf8(entry(set, "ca.crt").to_vec()).unwrap();
-    let body = Bytes::from(pods::review_of_size(12_000, true));
+    let body = Bytes::from(pods::review_of_size(BYTES, true));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let load = |server: &Process| {
         let before = server.cpu();
@@ -156,18 +178,21 @@ fn compare(time: Duration, set: &Material) {
         Load { rate, cpu: 1e6 * (server.cpu() - before) / (rate * time.as_secs_f64()) }
     };
 
-    load(&null);
-    load(&real);
-    let warm = real.resident();
-    let (mut rates, mut costs) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        let (null, real) = (load(&null), load(&real));
-        println!("round {round}: null {null}, real {real}");
-        rates.push(real.rate / null.rate);
-        costs.push(null.cpu / real.cpu);
+    for server in [&null, &canned, &real] {
+        load(server);
     }
-    println!("rate, real to null: {}", spread(&mut rates));
-    println!("CPU time a review, null to real: {}", spread(&mut costs));
+    let warm = real.resident();
+    let mut rounds = Vec::new();
+    for round in 1..=ROUNDS {
+        let [null, canned, real] = [&null, &canned, &real].map(&load);
+        println!("round {round}: null {null}, canned {canned}, real {real}");
+        rounds.push([null, canned, real]);
+    }
+    let ratio = |of: fn(&[Load; 3]) -> f64| spread(rounds.iter().map(of).collect());
+    println!("rate, real to null: {}", ratio(|[null, _, real]| real.rate / null.rate));
+    println!("rate, canned to null: {}", ratio(|[null, canned, _]| canned.rate / null.rate));
+    println!("rate, real to canned: {}", ratio(|[_, canned, real]| real.rate / canned.rate));
+    println!("CPU time a review, null to real: {}", ratio(|[null, _, real]| null.cpu / real.cpu));
     println!("resident: {warm:.1} MiB after the first round, {:.1} MiB after the last", real.resident());
 }
 
@@ -185,7 +210,7 @@ impl std::fmt::Display for Load {
     }
 }
 
-fn spread(ratios: &mut [f64]) -> String {
+fn spread(mut ratios: Vec<f64>) -> String {
     ratios.sort_by(f64::total_cmp);
     let (first, middle, last) = (ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
     format!("median {middle:.3}, from {first:.3} to {last:.3}")

@@ -40,12 +40,16 @@ need_rust() {
 
 rust_version() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
 
+need_go() {
+  # Debian's own may be too old. From 1.21 on, Go fetches the version that a module asks for.
+  go version 2>/dev/null | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' ||
+    give_up "Go 1.21 or newer, which builds Kubernetes and NMI for the tests" "https://go.dev/doc/install"
+}
+
 # Kubernetes for the tests: given, built before, or to be built with Go.
 need_kubernetes() {
   [ -n "${KUBEBUILDER_ASSETS:-}" ] && return
-  # Debian's own may be too old. From 1.21 on, Go fetches the version that a module asks for.
-  go version 2>/dev/null | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' ||
-    give_up "Go 1.21 or newer, which builds Kubernetes for the tests" "https://go.dev/doc/install"
+  need_go
   KUBEBUILDER_ASSETS=$(tests/kubernetes/build.sh) || exit 1
   export KUBEBUILDER_ASSETS
 }

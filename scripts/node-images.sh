@@ -8,8 +8,13 @@ cd "$(dirname "$0")/.."
 . scripts/need.sh
 
 need buildah buildah
-need busybox busybox-static
 need_rust
+need readelf binutils
+need busybox busybox-static
+# Debian's other busybox needs the C library, which the image does not have.
+is_static() { headers=$(readelf --program-headers --wide "$(command -v busybox)") && ! grep -q INTERP <<<"$headers"; }
+is_static || apt_install busybox-static && is_static ||
+  give_up "a busybox that is linked statically" "install the package \`busybox-static\`"
 cpu=$(uname -m)
 arch=$(case $cpu in aarch64) echo arm64 ;; *) echo amd64 ;; esac)
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)

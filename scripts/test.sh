@@ -37,6 +37,15 @@ cargo_tests() {
   add_up "$log"
 }
 
+node_tests() {
+  say "node tests"
+  if ! scripts/node.sh test 2>&1 | tee "$log"; then
+    grep -q '^test result: FAILED' "$log" || failed=$((failed + 1))
+  fi
+  add_up "$log"
+  skipped=$((skipped + $(grep -c '^skipped node tests: ' "$log" || true)))
+}
+
 demo() { make --no-print-directory demo | tee "$log" && grep -q '^+.*nmi-guard-init' "$log"; }
 
 image_checks() {
@@ -68,6 +77,7 @@ elif [ "${CI:-}" = true ]; then
 else
   echo "skipped image: install buildah or docker to build and check it" && skipped=$((skipped + 1))
 fi
+node_tests
 
 say "after $((SECONDS - start)) s"
 echo "$passed passed, $failed failed, $skipped skipped"

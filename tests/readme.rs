@@ -12,7 +12,7 @@ use nmi_guard::config::{self, Config, Given};
 use nmi_guard::policy::{
     AUTO_METHOD, Choice, DenyReason, KEYS, Key, Method, Settings, SkipReason, Strategy, Warning,
 };
-use nmi_guard_testkit::readme::{Block, shell_blocks};
+use nmi_guard_testkit::readme::{Block, shell_blocks, with_table};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -72,12 +72,14 @@ fn commands_of_nmi_guard_succeed() {
 #[test]
 fn tables_are_those_of_the_code() {
     let readme = read("README.md");
-    let renewed = with_table(&readme, "annotations", &annotations());
-    let renewed = with_table(&renewed, "skip reasons", &skip_reasons());
-    let renewed = with_table(&renewed, "configuration", &configuration());
-    let renewed = with_table(&renewed, "strategies", &choices(Strategy::ALL.iter().map(|one| one.choice())));
+    let renewed = with_table(&readme, "annotations", &annotations()).unwrap();
+    let renewed = with_table(&renewed, "skip reasons", &skip_reasons()).unwrap();
+    let renewed = with_table(&renewed, "configuration", &configuration()).unwrap();
+    let renewed =
+        with_table(&renewed, "strategies", &choices(Strategy::ALL.iter().map(|one| one.choice()))).unwrap();
     let methods = Method::ALL.iter().map(|one| one.choice());
-    let renewed = with_table(&renewed, "methods", &choices([AUTO_METHOD].into_iter().chain(methods)));
+    let renewed =
+        with_table(&renewed, "methods", &choices([AUTO_METHOD].into_iter().chain(methods))).unwrap();
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(root().join("README.md"), &renewed).unwrap();
     }
@@ -85,14 +87,6 @@ fn tables_are_those_of_the_code() {
         renewed == read("README.md"),
         "a table of the README is stale: `UPDATE_README=1 cargo test --test readme` renews it"
     );
-}
-
-/// `document` with `table` between the comments that name it.
-fn with_table(document: &str, name: &str, table: &str) -> String {
-    let (begin, end) = (format!("<!-- table: {name} -->\n"), format!("<!-- end of table: {name} -->"));
-    let (before, rest) = document.split_once(&begin).unwrap_or_else(|| panic!("no {begin:?} in the README"));
-    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end:?} in the README"));
-    format!("{before}{begin}{table}{end}{after}")
 }
 
 fn annotations() -> String {

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use nmi_guard_testkit::wait::eventually;
 
-use crate::exposure::{self, Exposure};
+use crate::exposure::{self, Exposure, wrong_tokens};
 use crate::pods::Guard;
-use crate::report::{counts, times};
+use crate::report::times;
 use crate::watch::State;
 use crate::world::{SOON, World};
 
@@ -27,7 +28,7 @@ pub struct Cohort {
 
 impl Cohort {
     /// Creates the Pods in a new namespace.
-    pub async fn create(world: &mut World) -> Result<Self> {
+    pub async fn create(world: &World) -> Result<Self> {
         let namespace = world.namespace(&[]).await?;
         let created = Instant::now();
         let mut members = Vec::new();
@@ -80,19 +81,55 @@ impl Cohort {
         Ok(())
     }
 
-    /// What became of the Pods with this guard between `since` and now, as a sentence.
+    /// Waits until every Pod with this guard has been restarted since `since`.
+    pub async fn until_restarted(&self, world: &World, guard: Guard, since: Instant) -> Result<()> {
+        for uid in self.with(guard) {
+            let what = format!("restarted with {}", guard.name());
+            eventually(&what, 2 * SOON, async || {
+                world
+                    .watch
+                    .restarted(uid, since)
+                    .with_context(|| format!("it is {:?}", world.watch.state(uid)))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// That no Pod with this guard has been restarted since `since`.
+    pub fn never_restarted(&self, world: &World, guard: Guard, since: Instant) -> Result<()> {
+        for uid in self.with(guard) {
+            let found = world.watch.restarted(uid, since);
+            ensure!(found.is_none(), "a Pod with {} was restarted after {found:?}", guard.name());
+        }
+        Ok(())
+    }
+
+    /// Waits until each application has run for `time` since it was last started.
+    pub async fn until_running_for(&self, world: &World, time: Duration) {
+        let starts = self.members.iter().filter_map(|(_, uid)| world.watch.last_start(uid));
+        if let Some(last) = starts.max() {
+            tokio::time::sleep_until((last + time).into()).await;
+        }
+    }
+
+    /// What became of the Pods with this guard between `since` and now.
     pub fn summary(&self, world: &World, guard: Guard, since: Instant) -> String {
-        let first = |is: fn(&State) -> bool| -> Vec<Duration> {
-            self.with(guard).filter_map(|uid| world.watch.first(uid, since, is)).collect()
+        let unready: Vec<Duration> =
+            self.with(guard).filter_map(|uid| world.watch.first(uid, since, |state| !state.ready)).collect();
+        let restarts: Vec<Duration> =
+            self.with(guard).filter_map(|uid| world.watch.restarted(uid, since)).collect();
+        let noticed = match unready.len() {
+            0 => "stays Ready".to_owned(),
+            some if some < self.with(guard).count() => format!("not always Ready after {}", times(&unready)),
+            _ => format!("not Ready after {}", times(&unready)),
         };
-        let unready = times(&first(|state| !state.ready));
-        let restarts = times(&first(|state| state.restarts > 0));
-        let exposures = self.exposures(world, guard, since);
-        format!(
-            "not Ready: {unready}; restarted: {restarts}; tokens of IMDS while Ready: {}, in all: {}",
-            counts(&exposures.iter().map(|exposure| exposure.ready).collect::<Vec<_>>()),
-            counts(&exposures.iter().map(|exposure| exposure.all).collect::<Vec<_>>()),
-        )
+        let restarted = match restarts.len() {
+            0 => String::new(),
+            _ => format!(", restarted after {}", times(&restarts)),
+        };
+        let tokens = wrong_tokens(&self.exposures(world, guard, since));
+        format!("{noticed}{restarted}; {tokens}")
     }
 
     /// The exposure of each Pod with this guard since `since`.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use nmi_guard_testbed::imds::Asked;
 
+use crate::report::counts;
 use crate::watch::Seen;
 use crate::world::World;
 
@@ -31,6 +32,17 @@ pub fn of(world: &World, uid: &str, since: Instant) -> Exposure {
         }
     }
     exposure
+}
+
+/// How many tokens several Pods got that NMI should have given them.
+pub fn wrong_tokens(exposures: &[Exposure]) -> String {
+    let ready: Vec<usize> = exposures.iter().map(|exposure| exposure.ready).collect();
+    let all: Vec<usize> = exposures.iter().map(|exposure| exposure.all).collect();
+    match (ready == all, all.iter().all(|count| *count == 0)) {
+        (_, true) => "no wrong tokens".to_owned(),
+        (true, _) => format!("{} wrong tokens while Ready", counts(&ready)),
+        (false, _) => format!("{} wrong tokens while Ready, {} in all", counts(&ready), counts(&all)),
+    }
 }
 
 fn was_ready(history: &[Seen], at: Instant) -> bool {

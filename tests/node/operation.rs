@@ -19,7 +19,7 @@ const PODS: usize = 300;
 const ROTATED: Duration = Duration::from_secs(120);
 
 /// With `failurePolicy: Fail`, under which a review that is lost is a Pod refused.
-pub async fn no_pod_is_refused_during_update_and_rotation(world: &mut World) -> Result<()> {
+pub async fn no_pod_is_refused_during_update_rotation_and_the_end_of_a_replica(world: &World) -> Result<()> {
     world.install("overlays/strict").await?;
     let namespace = world.namespace(&[]).await?;
     let mut load = Load::start(&world.node.api.client(), &namespace);
@@ -51,15 +51,24 @@ pub async fn no_pod_is_refused_during_update_and_rotation(world: &mut World) -> 
     })
     .await?;
 
+    // As `kill` on its node does, or whatever else lets it end in its own time.
+    kill_process(replica()?, Signal::TERM)?;
+    eventually("the replica is back", SOON, async || {
+        load.check().await.context("while a replica ended")?;
+        all_replicas_are_back(world).await
+    })
+    .await?;
+
     let pods = load.until(PODS).await?;
     let outcome = format!("{pods} Pods created under Fail, none refused, all guarded");
-    world.report.row("nmi-guard: rolling updates, certificates renewed", "nmi-guard", outcome);
-    world.install("base").await
+    let event = "nmi-guard is updated twice, its certificates are renewed, a replica is ended (SIGTERM)";
+    world.report.note(event, outcome);
+    Ok(())
 }
 
 /// A replica that is killed takes the reviews under way with it, and, under `Fail`, their Pods; the API server goes on
 /// calling it until the kubelet has noticed.
-pub async fn a_killed_replica_is_back(world: &mut World) -> Result<()> {
+pub async fn a_killed_replica_is_back(world: &World) -> Result<()> {
     world.install("overlays/strict").await?;
     let namespace = world.namespace(&[]).await?;
     let path = format!("/api/v1/namespaces/{namespace}/pods?dryRun=All");
@@ -74,26 +83,21 @@ pub async fn a_killed_replica_is_back(world: &mut World) -> Result<()> {
                 ensure!(pod["spec"]["initContainers"][0]["name"] == "nmi-guard-init", "not guarded: {pod}")
             }
         }
-        let pods = world.get("/api/v1/namespaces/nmi-guard/pods").await?;
-        let pods = pods["items"].as_array().context("no list")?;
-        let status = |pod: &Value| pod["status"]["containerStatuses"][0].clone();
-        ensure!(pods.iter().any(|pod| status(pod)["restartCount"] != 0), "none has been restarted");
-        ensure!(pods.iter().all(|pod| status(pod)["ready"] == true), "one is not ready");
-        Ok(())
+        all_replicas_are_back(world).await
     })
     .await?;
     let outcome = format!("{} of {asked} Pods refused under Fail until it is back", refused.len());
-    world.report.row("nmi-guard: one of two replicas killed", "nmi-guard", outcome);
+    world.report.note("one of nmi-guard's two replicas is killed (SIGKILL)", outcome);
     // The API server does not try the other replica when one refuses the connection; whoever creates Pods tries again.
     let lost = |error: &String| error.contains("failed calling webhook \"pods.nmi-guard.io\"");
     ensure!(refused.iter().all(lost), "not for want of a replica: {refused:?}");
     ensure!(refused.len() * 2 < asked, "{} of {asked} Pods were refused", refused.len());
     world.post(&path, &pod).await.context("refused though all replicas are back")?;
-    world.install("base").await
+    Ok(())
 }
 
 /// The README's commands; nothing is left, and Pods can be created, also if they were guarded before.
-pub async fn uninstalling_leaves_nothing_behind(world: &mut World) -> Result<()> {
+pub async fn uninstalling_leaves_nothing_behind(world: &World) -> Result<()> {
     world.install("overlays/strict").await?;
     let namespace = world.namespace(&[]).await?;
     world.kubectl(&["delete", "mutatingwebhookconfiguration", "nmi-guard"]).await?;
@@ -110,7 +114,19 @@ pub async fn uninstalling_leaves_nothing_behind(world: &mut World) -> Result<()>
         Ok(())
     })
     .await?;
-    world.install("base").await
+    let outcome = "nothing of it is left, Pods are created without a guard".to_owned();
+    world.report.note("nmi-guard is uninstalled", outcome);
+    Ok(())
+}
+
+/// One replica has been restarted, and all are ready.
+async fn all_replicas_are_back(world: &World) -> Result<()> {
+    let pods = world.get("/api/v1/namespaces/nmi-guard/pods").await?;
+    let pods = pods["items"].as_array().context("no list")?;
+    let status = |pod: &Value| pod["status"]["containerStatuses"][0].clone();
+    ensure!(pods.iter().any(|pod| status(pod)["restartCount"] != 0), "none has been restarted");
+    ensure!(pods.iter().all(|pod| status(pod)["ready"] == true), "one is not ready");
+    Ok(())
 }
 
 /// The process of one replica: all processes of the node's containers are seen from here.

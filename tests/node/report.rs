@@ -1,24 +1,29 @@
-//! The table at the end: printed, and written as Markdown and JUnit.
+//! The tables at the end: printed, written as Markdown and JUnit, and shown in the README.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result as Outcome;
+use anyhow::{Result as Outcome, ensure};
+use nmi_guard_testkit::readme;
 
 use crate::pods::Guard;
 
 /// The variable that names the folder for `node.md` and `node.xml`.
 const FOLDER: &str = "NMI_GUARD_NODE_REPORT";
 
-/// One line of the table.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// What is done to NMI.
-    pub event: &'static str,
-    pub guard: &'static str,
-    /// What was seen.
-    pub outcome: String,
+/// The name of the README's table.
+const TABLE: &str = "what happens on a node";
+/// What stands where there is nothing to compare.
+const NOTHING: &str = "–";
+
+/// What became of the Pods with one guard.
+struct Row {
+    event: &'static str,
+    guard: Guard,
+    outcome: String,
 }
 
 /// How one test ended.
@@ -31,23 +36,36 @@ pub struct Result {
 /// What the tests have found.
 #[derive(Default)]
 pub struct Report {
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
     rows: Vec<Row>,
+    notes: Vec<(&'static str, String)>,
     said: Vec<String>,
 }
 
 impl Report {
-    pub fn row(&mut self, event: &'static str, guard: &'static str, outcome: String) {
-        self.rows.push(Row { event, guard, outcome });
+    /// What became of the Pods with this guard at this event.
+    pub fn row(&self, event: &'static str, guard: Guard, outcome: String) {
+        self.found().rows.push(Row { event, guard, outcome });
+    }
+
+    /// What became of guarded Pods, or of nmi-guard, at an event that is not compared.
+    pub fn note(&self, event: &'static str, outcome: String) {
+        self.found().notes.push((event, outcome));
     }
 
     /// A sentence above the table.
-    pub fn say(&mut self, text: String) {
-        self.said.push(text);
+    pub fn say(&self, text: String) {
+        self.found().said.push(text);
     }
 
-    /// Prints the table and writes the files.
+    /// Prints the tables and writes the files.
     pub fn write(&self, results: &[Result]) -> Outcome<()> {
-        let markdown = self.markdown();
+        let said: String = self.found().said.iter().map(|said| format!("{said}\n\n")).collect();
+        let markdown = said + &self.tables();
         println!("{markdown}");
         if let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) {
             std::fs::create_dir_all(&folder)?;
@@ -57,33 +75,81 @@ impl Report {
         Ok(())
     }
 
-    fn markdown(&self) -> String {
-        let mut text: String = self.said.iter().map(|said| format!("{said}\n\n")).collect();
-        let guards = Guard::ALL.map(Guard::name);
-        let (compared, single): (Vec<_>, Vec<_>) = self
-            .rows
-            .iter()
-            .partition(|row| guards.iter().all(|guard| self.outcome(row.event, guard).is_some()));
-        let mut events: Vec<&str> = compared.iter().map(|row| row.event).collect();
-        events.dedup();
-        text += &format!("| event | {} |\n|{}\n", guards.join(" | "), " --- |".repeat(guards.len() + 1));
-        for event in events {
-            let outcomes = guards.map(|guard| self.outcome(event, guard).unwrap_or_default());
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "| {event} | {} |", outcomes.join(" | "));
+    /// That the README shows these tables, if not these numbers; only the rows of this run where it is not `complete`.
+    /// With `UPDATE_README` set, a complete run writes them.
+    pub fn check_readme(&self, complete: bool) -> Outcome<()> {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = std::fs::read_to_string(file)?;
+        let tables = without_ranges(&self.tables());
+        if complete && std::env::var_os("UPDATE_README").is_some() {
+            return Ok(std::fs::write(file, readme::with_table(&readme, TABLE, &tables)?)?);
         }
-        text += "\n| event | of what | what happened |\n| --- | --- | --- |\n";
-        for Row { event, guard, outcome } in single {
-            let _ = writeln!(text, "| {event} | {guard} | {outcome} |");
+        let (shown, found) = (shape(readme::table(&readme, TABLE)?), shape(&tables));
+        ensure!(
+            if complete { shown == found } else { found.is_subset(&shown) },
+            "the README's table has the rows {shown:#?}, this run {found:#?}: \
+            `UPDATE_README=1 make node-test` renews it"
+        );
+        Ok(())
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tables(&self) -> String {
+        let found = self.found();
+        let mut events: Vec<&str> = Vec::new();
+        for row in &found.rows {
+            if !events.contains(&row.event) {
+                events.push(row.event);
+            }
+        }
+        let mut text = line("what happens", Guard::ALL.map(Guard::name));
+        text += &line("---", ["---"; Guard::ALL.len()]);
+        for event in events {
+            let of = |guard| found.rows.iter().find(|row| row.event == event && row.guard == guard);
+            text += &line(event, Guard::ALL.map(|guard| of(guard).map_or(NOTHING, |row| &row.outcome)));
+        }
+        text += "\n";
+        text += &line("what happens", ["what becomes of guarded Pods, or of nmi-guard"]);
+        text += &line("---", ["---"]);
+        for (event, outcome) in &found.notes {
+            text += &line(event, [outcome]);
         }
         text
     }
+}
 
-    /// What became of the Pods with this guard at this event.
-    fn outcome(&self, event: &str, guard: &str) -> Option<&str> {
-        let row = self.rows.iter().find(|row| row.event == event && row.guard == guard)?;
-        Some(&row.outcome)
+fn line<const N: usize>(first: &str, cells: [&str; N]) -> String {
+    format!("| {first} | {} |\n", cells.join(" | "))
+}
+
+/// The first cell of each line, with the number of cells, and headings as they are; in no order, since tests that run
+/// side by side end as they like.
+fn shape(tables: &str) -> BTreeSet<String> {
+    let lines = tables.lines().filter(|line| line.starts_with('|'));
+    lines
+        .map(|line| match line.split('|').nth(1).unwrap_or_default().trim() {
+            "what happens" => line.to_owned(),
+            first => format!("{first}: {} cells", line.split('|').count()),
+        })
+        .collect()
+}
+
+/// `text` without the ranges in parentheses that [`times`] and [`counts`] write.
+fn without_ranges(text: &str) -> String {
+    let mut parts = text.split(" (");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((range, rest)) if range.chars().all(|c| c.is_ascii_digit() || "-.".contains(c)) => {
+                kept += rest
+            }
+            _ => kept = kept + " (" + part,
+        }
     }
+    kept
 }
 
 /// Times of several Pods: the middle one, with the first and the last.

@@ -10,7 +10,7 @@ use crate::pods::guarded;
 use crate::report::times;
 use crate::world::{SOON, World};
 
-pub async fn all_kinds_of_pods_are_ready(world: &mut World) -> Result<()> {
+pub async fn all_kinds_of_pods_are_ready(world: &World) -> Result<()> {
     let open = world.namespace(&[]).await?;
     let restricted = world.namespace(&[("pod-security.kubernetes.io/enforce", "restricted")]).await?;
     let start = Instant::now();
@@ -25,10 +25,12 @@ pub async fn all_kinds_of_pods_are_ready(world: &mut World) -> Result<()> {
     ] {
         pods.push((shape, world.create(namespace, &pod).await.context(shape)?));
     }
+    let mut outcomes = Vec::new();
     for (shape, uid) in &pods {
         let ready = world.watch.until(shape, uid, start, SOON, |state| state.ready).await?;
-        world.report.row("a Pod of another shape", shape, format!("Ready: {}", times(&[ready])));
+        outcomes.push(format!("{shape} after {}", times(&[ready])));
     }
+    world.report.note("Pods of other shapes start", format!("Ready: {}", outcomes.join(", ")));
     for namespace in [&open, &restricted] {
         let listed = world.get(&format!("/api/v1/namespaces/{namespace}/pods")).await?;
         for pod in listed["items"].as_array().context("no list")? {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use http::Request;
 use kube::Client;
+use nmi_guard_testbed::NODE_NAME;
 use nmi_guard_testkit::wait::eventually;
 use serde_json::Value;
 
@@ -83,6 +84,21 @@ impl Watch {
         Some(ready.at - history.first()?.at)
     }
 
+    /// How long after `since` the application of a Pod was restarted for the first time since then.
+    pub fn restarted(&self, uid: &str, since: Instant) -> Option<Duration> {
+        let before =
+            self.history(uid).iter().rfind(|seen| seen.at <= since).map_or(0, |seen| seen.state.restarts);
+        self.first(uid, since, |state| state.restarts > before)
+    }
+
+    /// When the application of a Pod was seen to run for the first time since its last restart.
+    pub fn last_start(&self, uid: &str) -> Option<Instant> {
+        let history = self.history(uid);
+        let restarts = history.last()?.state.restarts;
+        let start = history.iter().find(|seen| seen.state.restarts == restarts && seen.state.started)?;
+        Some(start.at)
+    }
+
     /// How long after `since` a Pod first was as `is` wants it; zero where it was so then.
     pub fn first(&self, uid: &str, since: Instant, is: impl Fn(&State) -> bool) -> Option<Duration> {
         let history = self.history(uid);
@@ -99,12 +115,13 @@ impl Drop for Watch {
 }
 
 async fn watch(client: Client, histories: Arc<Mutex<Histories>>) {
+    // From the API server's memory, and only what has come to the node: others create hundreds that never do.
+    let path = format!("/api/v1/pods?resourceVersion=0&fieldSelector=spec.nodeName%3D{NODE_NAME}");
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        // From the API server's memory.
-        let Ok(request) = Request::get("/api/v1/pods?resourceVersion=0").body(Vec::new()) else { return };
+        let Ok(request) = Request::get(&path).body(Vec::new()) else { return };
         let Ok(pods) = client.request::<Value>(request).await else { continue };
         let at = Instant::now();
         let mut histories = histories.lock().unwrap_or_else(PoisonError::into_inner);

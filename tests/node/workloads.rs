@@ -1,16 +1,20 @@
 //! The workloads of the best-practice document.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use nmi_guard_testbed::images;
 use nmi_guard_testkit::wait::eventually;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::world::{SOON, World};
 
 /// How long a batch task of these tests works.
 const WORK_SECONDS: &str = "1";
 
-pub async fn every_kind_of_workload_is_guarded(world: &mut World) -> Result<()> {
+pub async fn every_kind_of_workload_is_guarded(world: &World) -> Result<()> {
     let namespace = world.namespace(&[]).await?;
     let selector = json!({"matchLabels": {"app": "app"}});
     for (path, workload) in [
@@ -23,7 +27,7 @@ pub async fn every_kind_of_workload_is_guarded(world: &mut World) -> Result<()> 
         ("batch/v1/*/jobs", json!({"template": template(&["work", WORK_SECONDS], "Never")})),
         (
             "batch/v1/*/cronjobs",
-            json!({"schedule": "* * * * *", "jobTemplate": {"spec": {
+            json!({"suspend": true, "schedule": "* * * * *", "jobTemplate": {"spec": {
                 "template": template(&["work", WORK_SECONDS], "OnFailure")
             }}}),
         ),
@@ -33,20 +37,31 @@ pub async fn every_kind_of_workload_is_guarded(world: &mut World) -> Result<()> 
         let path = path.replace('*', &format!("namespaces/{namespace}"));
         world.post(&format!("/apis/{path}"), &object).await.context(kind)?;
     }
+    start_cron_job(world, &namespace).await?;
     for kind in ["deployment", "daemonset", "statefulset"] {
         until_guarded(world, &namespace, kind, |pod| is(pod, "Ready")).await?;
     }
     for kind in ["job", "cronjob"] {
         until_guarded(world, &namespace, kind, |pod| pod["status"]["phase"] == "Succeeded").await?;
     }
+    let outcome = "Deployment, DaemonSet and StatefulSet Ready; Job and CronJob completed".to_owned();
+    world.report.note("workloads of every kind are created", outcome);
     Ok(())
+}
+
+/// Lets the CronJob begin. Its last run was two minutes ago, so that the next one is due: at once.
+async fn start_cron_job(world: &World, namespace: &str) -> Result<()> {
+    let path = format!("/apis/batch/v1/namespaces/{namespace}/cronjobs/cronjob");
+    let last = (OffsetDateTime::now_utc() - Duration::from_secs(120)).format(&Rfc3339)?;
+    world.patch(&format!("{path}/status"), &json!({"status": {"lastScheduleTime": last}})).await?;
+    world.patch(&path, &json!({"spec": {"suspend": false}})).await
 }
 
 /// Starts a batch task that works for longer than liveness probes would let it without NMI.
 pub async fn run_long_job(world: &World, namespace: &str) -> Result<()> {
     let job = json!({"metadata": {"name": "job"}, "spec": {
         "backoffLimit": 0,
-        "template": template(&["work", "75"], "OnFailure"),
+        "template": template(&["work", "70"], "OnFailure"),
     }});
     world.post(&format!("/apis/batch/v1/namespaces/{namespace}/jobs"), &job).await?;
     until_guarded(world, namespace, "job", |pod| pod["status"]["phase"] == "Running").await?;
@@ -54,11 +69,11 @@ pub async fn run_long_job(world: &World, namespace: &str) -> Result<()> {
 }
 
 /// That the task of [`run_long_job`] completes and has not been restarted.
-pub async fn long_job_completes(world: &mut World, namespace: &str) -> Result<()> {
+pub async fn long_job_completes(world: &World, namespace: &str) -> Result<()> {
     let pod = until_guarded(world, namespace, "job", |pod| pod["status"]["phase"] == "Succeeded").await?;
     let restarts = &pod["status"]["containerStatuses"][0]["restartCount"];
     ensure!(restarts == 0, "it was restarted {restarts} times");
-    world.report.row("NMI is removed while a Job runs", "nmi-guard", "not restarted, completed".to_owned());
+    world.report.note("NMI is removed while a Job runs", "not restarted, completed".to_owned());
     Ok(())
 }
 

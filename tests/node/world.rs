@@ -1,11 +1,11 @@
 //! The node that the tests share, with NMI, the fake IMDS and nmi-guard, and what the tests do to it.
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use http::Request;
-use nmi_guard_testbed::NODE_NAME;
 use nmi_guard_testbed::cgroup;
 use nmi_guard_testbed::command::{run, run_command};
 use nmi_guard_testbed::enclosure::Enclosure;
@@ -18,18 +18,18 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::cohort::Cohort;
+use crate::identities::CLIENT_ID;
 use crate::report::Report;
 use crate::watch::Watch;
 
 /// How long to wait for what takes a few seconds on an idle machine.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// The group and version of NMI's resources.
-const RESOURCES: &str = "aadpodidentity.k8s.io/v1";
-/// The identity that Pods with the label `aadpodidbinding: app` are bound to.
-const CLIENT_ID: &str = "11111111-2222-3333-4444-555555555555";
+/// The install that the tests begin with.
+const DEFAULT_INSTALL: &str = "base";
 
-/// The node with everything on it.
+/// The node with everything on it. Tests that run side by side share it.
 pub struct World {
     pub node: Node,
     pub imds: FakeImds,
@@ -37,10 +37,21 @@ pub struct World {
     pub report: Report,
     /// The control group of everything that runs here.
     pub cgroup: String,
-    nmi: Option<Nmi>,
-    mode: Mode,
+    nmi: Mutex<Option<RunningNmi>>,
     build: nmi::Build,
-    namespaces: usize,
+    /// The namespaces that are there, and how many there have been.
+    namespaces: Mutex<(Vec<String>, usize)>,
+    /// Pods that a test has left to the next one of its module.
+    kept: Mutex<Option<(&'static str, Cohort)>>,
+    /// Which of the installs in `manifests/` was applied last.
+    installed: Mutex<&'static str>,
+}
+
+/// NMI, in which mode it runs, and since when.
+struct RunningNmi {
+    nmi: Nmi,
+    mode: Mode,
+    since: Instant,
 }
 
 impl World {
@@ -50,7 +61,7 @@ impl World {
         let start = Instant::now();
         cgroup::join_accounting(&enclosure.cgroup)?;
         let node = Node::start(enclosure, &images::tars()?, images::APP).await?;
-        let mut report = Report::default();
+        let report = Report::default();
         report.say(format!("node Ready after {:.1} s", start.elapsed().as_secs_f64()));
         let imds = FakeImds::start(Identities { system: true, user: vec![CLIENT_ID.to_owned()] }).await?;
         build.install_resources(&node)?;
@@ -61,17 +72,19 @@ impl World {
             watch,
             report,
             cgroup: enclosure.cgroup.clone(),
-            nmi: None,
-            mode: Mode::Managed,
+            nmi: Mutex::default(),
             build,
-            namespaces: 0,
+            namespaces: Mutex::default(),
+            kept: Mutex::default(),
+            installed: Mutex::default(),
         };
-        world.install("base").await.context("installing nmi-guard")?;
+        world.install(DEFAULT_INSTALL).await.context("installing nmi-guard")?;
         Ok(world)
     }
 
     /// Applies one of the installs in `manifests/` and waits until both replicas are ready.
-    pub async fn install(&self, folder: &str) -> Result<()> {
+    pub async fn install(&self, folder: &'static str) -> Result<()> {
+        *locked(&self.installed) = folder;
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(folder);
         let folder = folder.to_str().context("a path that is not UTF-8")?.to_owned();
         self.kubectl(&["apply", "-k", &folder]).await?;
@@ -91,39 +104,64 @@ impl World {
         tokio::task::spawn_blocking(move || run_command(&mut command)).await?
     }
 
-    /// Undoes what the last test did: its Pods are gone, NMI is Active.
-    pub async fn restore(&mut self) -> Result<()> {
-        for number in 1..=self.namespaces {
-            let name = format!("test-{number}");
-            self.node.api.kubectl_text([
-                "delete",
-                "namespace",
-                &name,
-                "--ignore-not-found",
-                "--wait=false",
-            ])?;
+    /// Undoes what the last test did, for one of `module`: Pods are gone but those kept for it, nmi-guard is installed
+    /// by default, and NMI is Active.
+    pub async fn restore(&self, module: &str) -> Result<()> {
+        let kept = locked(&self.kept).take_if(|kept| kept.0 == module);
+        let kept_namespace = kept.as_ref().map(|kept| kept.1.namespace.clone());
+        *locked(&self.kept) = kept;
+        let namespaces = locked(&self.namespaces).0.clone();
+        for namespace in namespaces.iter().filter(|namespace| kept_namespace.as_ref() != Some(*namespace)) {
+            self.delete_namespace(namespace).await?;
         }
-        eventually("the last test's Pods are gone", SOON, async || {
-            let pods = self.get("/api/v1/pods").await?;
-            let left = pods["items"].as_array().context("no list")?;
-            let left = left.iter().filter(|pod| pod["metadata"]["namespace"] != "nmi-guard").count();
-            ensure!(left == 0, "{left} are left");
-            Ok(())
-        })
-        .await?;
+        self.until_only_pods_of(kept_namespace.as_deref()).await?;
+        let installed = *locked(&self.installed);
+        if installed != DEFAULT_INSTALL {
+            self.install(DEFAULT_INSTALL).await?;
+        }
         self.start_nmi(Mode::Managed).await.map(drop)
     }
 
+    /// Waits until all Pods are gone but nmi-guard's own and those of `namespace`.
+    pub async fn until_only_pods_of(&self, namespace: Option<&str>) -> Result<()> {
+        let stay = [Some("nmi-guard"), namespace];
+        eventually("the other Pods are gone", SOON, async || {
+            let pods = self.get("/api/v1/pods").await?;
+            let pods = pods["items"].as_array().context("no list")?;
+            let mut left = pods.iter().map(|pod| &pod["metadata"]);
+            let left = left.find(|pod| !stay.contains(&pod["namespace"].as_str()));
+            ensure!(left.is_none(), "this one is left: {left:?}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Leaves Pods, which are as they were created, to the next test of `module`.
+    pub fn keep(&self, module: &'static str, cohort: Cohort) {
+        *locked(&self.kept) = Some((module, cohort));
+    }
+
+    /// The Pods that the last test of this module has left.
+    pub fn take_kept(&self) -> Option<Cohort> {
+        locked(&self.kept).take().map(|kept| kept.1)
+    }
+
     /// Has NMI run in this mode, and waits until it is Active. Returns the moment.
-    pub async fn start_nmi(&mut self, mode: Mode) -> Result<Instant> {
-        if self.mode != mode {
+    pub async fn start_nmi(&self, mode: Mode) -> Result<Instant> {
+        if locked(&self.nmi).as_ref().is_some_and(|running| running.mode != mode) {
             self.remove_nmi()?;
         }
-        if self.nmi.is_none() {
-            self.nmi = Some(self.build.start(&self.node, mode)?);
-            self.mode = mode;
+        let is_away = locked(&self.nmi).is_none();
+        if is_away {
+            let nmi = self.build.start(&self.node, mode)?;
+            *locked(&self.nmi) = Some(RunningNmi { nmi, mode, since: Instant::now() });
         }
         self.until_active().await
+    }
+
+    /// How long ago NMI was started; none where it does not run.
+    pub fn age_of_nmi(&self) -> Option<Duration> {
+        locked(&self.nmi).as_ref().map(|running| running.since.elapsed())
     }
 
     /// Waits until NMI is Active and its rule is there. Returns the moment.
@@ -139,8 +177,8 @@ impl World {
     }
 
     /// Makes the node one on which NMI has never run.
-    pub fn remove_nmi(&mut self) -> Result<()> {
-        if let Some(nmi) = self.nmi.take() {
+    pub fn remove_nmi(&self) -> Result<()> {
+        if let Some(nmi) = self.take_nmi() {
             nmi.kill();
         }
         run("iptables --wait --table nat --flush")?;
@@ -149,50 +187,35 @@ impl World {
     }
 
     /// Takes NMI, to end it; none where it does not run.
-    pub fn take_nmi(&mut self) -> Option<Nmi> {
-        self.nmi.take()
+    pub fn take_nmi(&self) -> Option<Nmi> {
+        locked(&self.nmi).take().map(|running| running.nmi)
     }
 
     /// A new namespace that opts in, with these labels besides.
-    pub async fn namespace(&mut self, labels: &[(&str, &str)]) -> Result<String> {
-        self.namespaces += 1;
-        let name = format!("test-{}", self.namespaces);
+    pub async fn namespace(&self, labels: &[(&str, &str)]) -> Result<String> {
+        let name = {
+            let mut namespaces = locked(&self.namespaces);
+            namespaces.1 += 1;
+            format!("test-{}", namespaces.1)
+        };
         let mut all = json!({"nmi-guard.io/injection": "enabled"});
         labels.iter().for_each(|(key, value)| all[*key] = json!(value));
         let namespace = json!({"metadata": {"name": name, "labels": all}});
         self.post("/api/v1/namespaces", &namespace).await?;
+        locked(&self.namespaces).0.push(name.clone());
         eventually("the namespace has its ServiceAccount", SOON, async || {
             self.get(&format!("/api/v1/namespaces/{name}/serviceaccounts/default")).await
         })
         .await?;
-        let resources = format!("/apis/{RESOURCES}/namespaces/{name}");
-        self.post(&format!("{resources}/azureidentities"), &identity()).await?;
-        self.post(&format!("{resources}/azureidentitybindings"), &binding()).await?;
+        self.bind_identity(&name).await?;
         Ok(name)
     }
 
-    /// Does MIC's work for a Pod: in standard mode NMI looks for what it has assigned.
-    pub async fn assign_identity(&self, namespace: &str, pod: &str) -> Result<()> {
-        let mut identity = identity();
-        identity["metadata"]["namespace"] = json!(namespace);
-        let mut binding = binding();
-        binding["metadata"]["namespace"] = json!(namespace);
-        let assigned = json!({
-            "apiVersion": RESOURCES,
-            "kind": "AzureAssignedIdentity",
-            // NMI asks for those of its node by this label.
-            "metadata": {"name": format!("{pod}-{namespace}-app"), "labels": {"nodename": NODE_NAME}},
-            "spec": {
-                "azureIdentityRef": identity,
-                "azureBindingRef": binding,
-                "pod": pod,
-                "podNamespace": namespace,
-                "nodename": NODE_NAME,
-            },
-            "status": {"status": "Assigned"},
-        });
-        self.post(&format!("/apis/{RESOURCES}/namespaces/default/azureassignedidentities"), &assigned)
-            .await?;
+    /// Has a namespace of [`World::namespace`] deleted, without waiting for that.
+    pub async fn delete_namespace(&self, name: &str) -> Result<()> {
+        let request = Request::delete(format!("/api/v1/namespaces/{name}")).body(Vec::new())?;
+        self.node.api.client().request::<Value>(request).await?;
+        locked(&self.namespaces).0.retain(|other| other != name);
         Ok(())
     }
 
@@ -207,6 +230,13 @@ impl World {
         let request = Request::post(path).header("content-type", "application/json");
         let request = request.body(object.to_string().into_bytes())?;
         Ok(self.node.api.client().request(request).await?)
+    }
+
+    /// Merges `patch` into the object at `path` of the API server.
+    pub async fn patch(&self, path: &str, patch: &Value) -> Result<()> {
+        let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+        let request = request.body(patch.to_string().into_bytes())?;
+        self.node.api.client().request::<Value>(request).await.map(drop).map_err(Into::into)
     }
 
     /// GETs `path` of the API server.
@@ -224,7 +254,7 @@ impl World {
 
     /// What there is to see after a failure.
     pub fn logs(&self) -> String {
-        let nmi = self.nmi.as_ref().map(Nmi::log_tail).unwrap_or_default();
+        let nmi = locked(&self.nmi).as_ref().map(|running| running.nmi.log_tail()).unwrap_or_default();
         let kubectl = |line: &str| {
             self.node.api.kubectl_text(line.split(' ')).unwrap_or_else(|error| format!("{error:#}"))
         };
@@ -237,23 +267,9 @@ impl World {
     }
 }
 
-/// The AzureIdentity that Pods with the label `aadpodidbinding: app` are given.
-fn identity() -> Value {
-    json!({
-        "apiVersion": RESOURCES,
-        "kind": "AzureIdentity",
-        "metadata": {"name": "app"},
-        "spec": {"type": 0, "clientID": CLIENT_ID, "resourceID": "/subscriptions/none/app"},
-    })
-}
-
-fn binding() -> Value {
-    json!({
-        "apiVersion": RESOURCES,
-        "kind": "AzureIdentityBinding",
-        "metadata": {"name": "app"},
-        "spec": {"azureIdentity": "app", "selector": "app"},
-    })
+/// What `mutex` holds, also after a test has panicked.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The body of NMI's healthz.

@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::cgroup;
+use crate::command::run_command;
 
 /// Says which of the three a process is.
 const ROLE: &str = "NMI_GUARD_TESTBED_ROLE";
@@ -35,8 +36,22 @@ pub struct Enclosure {
     pub cgroup: String,
 }
 
+/// What the kernel must allow in new namespaces, and what shows that it does, in an empty folder.
+const NEEDED: [(&str, &str); 3] = [
+    (
+        "overlay mounts",
+        "mount -t tmpfs none . && cd \"$PWD\" && mkdir upper work merged && \
+            mount -t overlay -o lowerdir=/var,upperdir=upper,workdir=work none merged",
+    ),
+    ("network interfaces of the kind veth", "ip link add probe0 type veth peer name probe1"),
+    ("iptables' table nat", "iptables --wait --table nat --append PREROUTING --jump ACCEPT"),
+];
+
 /// Why there can be no enclosure here, if so.
 pub fn obstacle() -> Option<String> {
+    if !is_outside() {
+        return None;
+    }
     if !geteuid().is_root() {
         return Some("namespaces, mounts and control groups need root".to_owned());
     }
@@ -44,6 +59,23 @@ pub fn obstacle() -> Option<String> {
         .into_iter()
         .find(|program| which(program).is_none())
         .map(|program| format!("there is no {program} on PATH"))
+        .or_else(|| kernel_obstacle().err().map(|error| format!("{error:#}").trim_end().replace('\n', " ")))
+}
+
+/// Tries what [`run`] and the node do with the kernel.
+fn kernel_obstacle() -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("nmi-guard-obstacle-").tempdir()?;
+    let name = name_of(folder.path())?;
+    let made = cgroup::create(&name).context("the kernel allows no control groups here");
+    cgroup::remove(&name, END_LIMIT)?;
+    made?;
+    for (what, script) in NEEDED {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-ec", script]);
+        command.current_dir(folder.path());
+        run_command(&mut command).with_context(|| format!("the kernel allows no {what} here"))?;
+    }
+    Ok(())
 }
 
 /// Whether this process is neither keeper nor inside.

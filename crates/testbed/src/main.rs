@@ -1,4 +1,4 @@
-//! A cluster for a person to try things on: `testbed up` and `testbed down`.
+//! A cluster for a person to try things on: `testbed up` and `testbed down`; `testbed obstacle` says why there can be none.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-const USAGE: &str = "usage: testbed up | down";
+const USAGE: &str = "usage: testbed up | down | obstacle";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +24,11 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["up"] => up(),
         ["down"] => down(),
+        // Says why there can be no cluster here, if so.
+        ["obstacle"] => {
+            println!("{}", enclosure::obstacle().unwrap_or_default());
+            Ok(ExitCode::SUCCESS)
+        }
         // What `up` leaves running.
         ["run", port] => run(port),
         _ => Err(anyhow::anyhow!(USAGE)),

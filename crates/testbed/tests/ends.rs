@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         return enclosure::run(|enclosure| enclosed(&enclosure, &end)).unwrap_or(ExitCode::from(3));
     }
     if let Some(obstacle) = enclosure::obstacle() {
-        println!("skipped: a real node cannot be had here: {obstacle}");
+        println!("skipped: {obstacle}");
         return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();

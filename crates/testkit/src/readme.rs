@@ -1,10 +1,31 @@
-//! The shell commands in a Markdown document, to be run as they stand there.
+//! What tests look at in a Markdown document: shell commands, to be run as they stand there, and generated tables.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+
+/// The lines of `document` between the comments that name a generated table.
+///
+/// # Errors
+/// When there are no such comments.
+pub fn table<'a>(document: &'a str, name: &str) -> Result<&'a str> {
+    let (begin, end) = (format!("<!-- table: {name} -->\n"), format!("<!-- end of table: {name} -->"));
+    let (_, rest) = document.split_once(&begin).with_context(|| format!("no {begin:?} in the README"))?;
+    let (table, _) = rest.split_once(&end).with_context(|| format!("no {end:?} in the README"))?;
+    Ok(table)
+}
+
+/// `document` with `new` as the generated table of this name.
+///
+/// # Errors
+/// When there are no comments that name it.
+pub fn with_table(document: &str, name: &str, new: &str) -> Result<String> {
+    let old = table(document, name)?;
+    let (begin, end) = (format!("<!-- table: {name} -->\n"), format!("<!-- end of table: {name} -->"));
+    Ok(document.replace(&format!("{begin}{old}{end}"), &format!("{begin}{new}{end}")))
+}
 
 /// A block of shell commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
