@@ -112,7 +112,7 @@ fn skip_reasons() -> String {
 }
 
 fn choices(choices: impl Iterator<Item = Choice>) -> String {
-    let mut table = "| | what it does | choose it when |\n| --- | --- | --- |\n".to_owned();
+    let mut table = "| | what it does | when |\n| --- | --- | --- |\n".to_owned();
     for Choice { word, does, when } in choices {
         writeln!(table, "| `{word}` | {does} | {when} |").unwrap();
     }

@@ -48,7 +48,7 @@ fn explain_choice(text: &mut String, choice: &Choice) {
     // Writing to a String can't fail.
     let _ = writeln!(text, "\n  {}", choice.word);
     paragraph(text, choice.does, 6, 6);
-    paragraph(text, &format!("choose it when: {}", choice.when), 6, 22);
+    paragraph(text, &format!("when: {}", choice.when), 6, 12);
 }
 
 fn explain_key(text: &mut String, key: &Key, defaults: &Settings) {

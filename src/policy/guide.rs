@@ -22,20 +22,20 @@ impl Strategy {
             ),
             Self::NmiCode => (
                 "The same before the start; then the app's own health endpoint, which asks NMI at HOST_IP.",
-                "Your app has a health endpoint that checks NMI with the rest.",
+                "Where the app has a health endpoint that checks NMI with the rest.",
             ),
             Self::Token => (
                 "Asks for a token before the start, and in probes where checks says so; with expect-identity it \
                  has to be that identity's.",
-                "The identity has to be assigned before the app starts. Costs a token for each check.",
+                "Where the identity has to be assigned before the app starts. Costs a token for each check.",
             ),
             Self::TokenCode => (
                 "The same before the start; then the app's own health endpoint, which asks for a token itself.",
-                "Your app has such an endpoint already; nmi-code is cheaper.",
+                "Where the app has such an endpoint already; nmi-code is cheaper.",
             ),
             Self::AzLogin => (
                 "Logs in with the Azure CLI before the start.",
-                "You have it like that and want to keep it; token asks for the same at less cost.",
+                "Where it is done like that already; token asks for the same at less cost.",
             ),
         };
         Choice { word: self.as_str(), does, when }
@@ -57,11 +57,11 @@ impl Method {
             ),
             Self::Wget => (
                 "sh and wget, of the app's image in probes.",
-                "You want no binary of ours. Does not see whether NMI intercepts, nor whose token it is.",
+                "Where no binary of ours is wanted. Does not see whether NMI intercepts, nor whose token it is.",
             ),
             Self::Curl => (
                 "sh and curl, of the app's image in probes.",
-                "You want no binary of ours. Does not see whose token it is.",
+                "Where no binary of ours is wanted. Does not see whose token it is.",
             ),
         };
         Choice { word: self.as_str(), does, when }

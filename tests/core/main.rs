@@ -3,5 +3,6 @@
 
 mod envelope;
 mod golden;
+mod pods;
 mod properties;
 mod support;
