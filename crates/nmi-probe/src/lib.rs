@@ -10,15 +10,27 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod asked;
+pub mod base64;
 pub mod deadline;
 pub mod duration;
+pub mod flags;
+
 pub mod guard;
 pub mod healthz;
+pub mod help;
 pub mod http;
+pub mod identity;
 pub mod install;
 pub mod interception;
+pub mod json;
+pub mod jwt;
 pub mod misuse;
+
 pub mod response;
 pub mod run;
+
+pub mod target;
 pub mod text;
+pub mod token;
 pub mod wait;

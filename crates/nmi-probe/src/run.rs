@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::args::{self, CheckOptions, Command, WaitOptions};
 use crate::deadline::Deadline;
 use crate::guard::Guard;
+use crate::help::HELP;
 use crate::misuse::Misuse;
 use crate::{duration, install, wait};
 
@@ -28,11 +29,12 @@ pub const MISUSED: u8 = 2;
 /// `variable`, and returns the exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>, variable: impl Fn(&str) -> Option<OsString>) -> u8 {
     let ended = args::parse(args).and_then(|command| match command {
-        Command::Help => Ok(print(args::HELP.trim_end())),
+        Command::Help => Ok(print(HELP.trim_end())),
         Command::Version => Ok(print(concat!("nmi-probe ", env!("CARGO_PKG_VERSION")))),
         Command::Install(directory) => Ok(run_install(&directory).unwrap_or_else(|words| fail(&words))),
         Command::Check(options) => run_check(options, &variable),
         Command::Wait(options) => run_wait(options, &variable),
+        Command::Serve(_) => Ok(MISUSED),
     });
     ended.unwrap_or_else(|misuse| {
         complain(&format!("misused: {misuse}"));

@@ -7,4 +7,5 @@ mod install;
 mod interception;
 mod misuse;
 mod process;
+mod token;
 mod wait;
