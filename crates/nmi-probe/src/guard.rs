@@ -204,7 +204,7 @@ impl fmt::Display for Unguarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, why } = self;
         match why {
-            Why::Unanswered(failure) => failure.describe(*address, f),
+            Why::Unanswered(failure) => f.write_str(&failure.describe(*address)),
             Why::HealthzStatus(status) => {
                 write!(f, "healthz at {address} answers with status {status}, not 200")
             }

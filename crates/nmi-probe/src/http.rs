@@ -1,6 +1,5 @@
 //! One HTTP request and its answer, over one connection, by a deadline.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -23,17 +22,17 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Writes the failure as a phrase that names the peer's `address`.
-    pub(crate) fn describe(self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The failure as a phrase that names the peer's `address`.
+    pub(crate) fn describe(self, address: SocketAddr) -> String {
         match self {
             Self::NotConnected(kind @ ErrorKind::ConnectionRefused) => {
-                write!(f, "nothing listens at {address} ({kind})")
+                format!("nothing listens at {address} ({kind})")
             }
-            Self::NotConnected(kind) => write!(f, "cannot connect to {address} ({kind})"),
-            Self::NoConnectionInTime => write!(f, "no connection to {address} in time"),
-            Self::Broken(kind) => write!(f, "the connection to {address} broke ({kind})"),
-            Self::NoAnswerInTime => write!(f, "no whole answer from {address} in time"),
-            Self::Malformed(what) => write!(f, "{address} answers in bad HTTP: {what}"),
+            Self::NotConnected(kind) => format!("cannot connect to {address} ({kind})"),
+            Self::NoConnectionInTime => format!("no connection to {address} in time"),
+            Self::Broken(kind) => format!("the connection to {address} broke ({kind})"),
+            Self::NoAnswerInTime => format!("no whole answer from {address} in time"),
+            Self::Malformed(what) => format!("{address} answers in bad HTTP: {what}"),
         }
     }
 

@@ -7,5 +7,6 @@ mod install;
 mod interception;
 mod misuse;
 mod process;
+mod serve;
 mod token;
 mod wait;

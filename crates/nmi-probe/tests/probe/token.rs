@@ -134,9 +134,7 @@ fn a_token_may_be_longer_than_other_answers_but_not_without_end() {
     assert_guarded(&check(&FakeServer::saying(long(8000)), &format!("--expect-identity={GUID}")));
     let server = FakeServer::saying(long(20_000));
     assert_not_guarded(&check(&server, ""), &server, "answers in bad HTTP: it is over 16384 bytes");
-    let chunked = format!(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n13\r\n{{\"access_token\":\"a\"\r\n1\r\n}}\r\n0\r\n\r\n"
-    );
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n13\r\n{\"access_token\":\"a\"\r\n1\r\n}\r\n0\r\n\r\n";
     assert_guarded(&check(&FakeServer::saying(chunked), ""));
 }
 
