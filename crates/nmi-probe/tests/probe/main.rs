@@ -3,6 +3,7 @@
 
 mod check;
 mod fake;
+mod grpc;
 mod install;
 mod interception;
 mod misuse;
@@ -10,3 +11,4 @@ mod process;
 mod serve;
 mod token;
 mod wait;
+mod wrap;
