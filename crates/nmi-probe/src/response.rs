@@ -84,15 +84,20 @@ impl Response {
     /// # Errors
     /// [`Malformed`] as soon as no further bytes could make an answer of these; `Ok(None)` while they could.
     pub fn read(bytes: &[u8], ended: bool, rules: Rules) -> Result<Option<Self>, Malformed> {
-        if !bytes.iter().zip(b"HTTP/1.").all(|(got, wanted)| got == wanted) {
-            return Err(Malformed::NotHttp);
-        }
-        let Some((head, rest)) = split_head(bytes, rules) else { return Ok(None) };
-        let (status_line, header_lines) = split_line(head, rules);
-        let status = parse_status(status_line)?;
-        if (100..200).contains(&status) && rules.enough.is_some() {
-            return Self::read(rest, ended, rules);
-        }
+        let mut bytes = bytes;
+        let (status, header_lines, rest) = loop {
+            if !bytes.iter().zip(b"HTTP/1.").all(|(got, wanted)| got == wanted) {
+                return Err(Malformed::NotHttp);
+            }
+            let Some((head, rest)) = split_head(bytes, rules) else { return Ok(None) };
+            let (status_line, header_lines) = split_line(head, rules);
+            let status = parse_status(status_line)?;
+            // An interim answer: the final one follows. NMI and IMDS give none.
+            if !(100..200).contains(&status) || rules.enough.is_none() {
+                break (status, header_lines, rest);
+            }
+            bytes = rest;
+        };
         let headers = parse_headers(header_lines, rules)?;
         let body = if rules.enough.is_some_and(|enough| rest.len() >= enough) {
             Some(Vec::new())
