@@ -6,13 +6,14 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::args::{self, CheckOptions, Command, NamedProbe, ServeOptions, Then, WaitOptions};
+use crate::args::{self, CheckOptions, Command, ServeOptions, Then, WaitOptions};
 use crate::board::Matter;
 use crate::deadline::Deadline;
 use crate::guard::{self, Guard};
 use crate::help::HELP;
 use crate::misuse::Misuse;
 use crate::original::{self, Original};
+use crate::probes::NamedProbe;
 use crate::serve::{self, Probe, Service};
 use crate::{duration, install, text, wait};
 
