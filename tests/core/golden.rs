@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use nmi_guard::mutate::Injector;
 use nmi_guard::offline;
 use nmi_guard::policy::{MAX_WARNING_CHARS, MAX_WARNINGS, Policy, Severity, find};
+use serde_json::Value;
 
 use crate::support;
 
@@ -56,6 +57,15 @@ fn outcome(input: &str) -> String {
         text.push_str(&offline::write(&[reviewed.pod]).unwrap());
     }
     text
+}
+
+/// The Pods that the goldens come to, with their names.
+pub fn results() -> Vec<(String, Value)> {
+    let read = |name: &String| {
+        let text = std::fs::read_to_string(folder().join(format!("{name}.out.yaml"))).unwrap();
+        offline::read(&text).unwrap().pop()
+    };
+    names(".out.yaml").into_iter().filter_map(|name| read(&name).map(|pod| (name, pod))).collect()
 }
 
 #[test]
