@@ -1,48 +1,20 @@
 //! The command line: what was typed, as commands whose values are valid.
 
 use std::ffi::OsString;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::asked::Asked;
 use crate::duration;
+use crate::flags::{Flags, Known, read_value};
 use crate::misuse::Misuse;
+use crate::target::{self, Header, Target};
 use crate::wait::Patience;
-
-/// What `--help` prints.
-pub const HELP: &str = "\
-Checks whether the node's NMI (AAD Pod Identity) guards this Pod.
-
-Usage:
-  nmi-probe check [FLAGS]               check once
-  nmi-probe wait [FLAGS]                check until guarded
-  nmi-probe install DIR                 copy this binary to DIR/nmi-probe
-
-Flags of check and wait (--flag=value or --flag value):
-  --verify=healthz,interception         what to check: either or both      [both]
-  --port=PORT                           port of the NMI's health endpoint  [8085]
-  --path=PATH                           path of the NMI's health endpoint  [/healthz]
-  --timeout=TIME                        check: the longest it may take     [2400ms]
-                                        wait: give up after this time      [never]
-Flags of wait:
-  --install=DIR                         first copy this binary to DIR/nmi-probe
-  --interval=TIME                       pause between attempts             [2s]
-  --attempt-timeout=TIME                the longest one attempt may take   [3s]
-
-TIME is 2400ms, 3s or 3 (seconds).
-
-Environment:
-  NMI_GUARD_HOST_IP, else HOST_IP       the node's IP address, for healthz
-  NMI_GUARD_METADATA_ADDRESS            IP:PORT of the metadata service, for tests [169.254.169.254:80]
-  NMI_GUARD_TERMINATION_LOG             where wait leaves its last words [/dev/termination-log]
-
-Exit status: 0 guarded, 1 not guarded or failed, 2 misused, 128+N ended by signal N.
-";
 
 /// A command with its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Print [`HELP`].
+    /// Print [`crate::help::HELP`].
     Help,
     /// Print the version.
     Version,
@@ -52,12 +24,14 @@ pub enum Command {
     Wait(WaitOptions),
     /// Check once.
     Check(CheckOptions),
+    /// Check again and again, and answer over HTTP.
+    Serve(ServeOptions),
 }
 
 /// The flags of `wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitOptions {
-    /// What is asked for.
+    /// What is asked.
     pub asked: Asked,
     /// The directory to copy this binary to first.
     pub install: Option<PathBuf>,
@@ -68,118 +42,253 @@ pub struct WaitOptions {
 /// The flags of `check`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckOptions {
-    /// What is asked for.
+    /// What is asked.
     pub asked: Asked,
-    /// The longest the check may take.
+    /// The longest the check may take, a wrapped probe that is asked for included.
+    pub timeout: Duration,
+    /// What follows when the Pod is guarded.
+    pub then: Then,
+}
+
+/// What follows a check that passed: the probe that was wrapped, if there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing.
+    Nothing,
+    /// The process becomes this command.
+    Become {
+        /// The program, looked for along `PATH` unless it has a slash.
+        program: OsString,
+        /// Its arguments.
+        args: Vec<OsString>,
+    },
+    /// This is asked.
+    Ask(Target),
+}
+
+/// The flags of `serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeOptions {
+    /// What is asked.
+    pub asked: Asked,
+    /// The port to listen on; 0 is any free one.
+    pub port: u16,
+    /// The pause between the end of one attempt and the start of the next.
+    pub interval: Duration,
+    /// The longest that one attempt may take.
+    pub attempt: Duration,
+    /// The probes that were wrapped.
+    pub probes: Vec<NamedProbe>,
+}
+
+/// A wrapped probe that `serve` asks when it is asked itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedProbe {
+    /// `CONTAINER/readiness` or `CONTAINER/liveness`.
+    pub name: String,
+    /// What it asks.
+    pub target: Target,
+    /// The longest it may take.
     pub timeout: Duration,
 }
 
-/// What to check, as far as the command line says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// Which checks.
-    pub verify: Verify,
-    /// The port of the health endpoint.
-    pub port: NonZeroU16,
-    /// The path of the health endpoint.
-    pub path: HealthPath,
-}
-
-/// Which checks: one of them at least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verify {
-    /// The health endpoint only.
-    Healthz,
-    /// Interception only.
-    Interception,
-    /// Both.
-    Both,
-}
-
-impl Verify {
-    /// Whether the health endpoint is asked.
-    pub fn healthz(self) -> bool {
-        self != Self::Interception
-    }
-
-    /// Whether interception is checked.
-    pub fn interception(self) -> bool {
-        self != Self::Healthz
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        text.split(',')
-            .map(Self::parse_one)
-            .reduce(|sum, one| if sum? == one? { one } else { Some(Self::Both) })?
-    }
-
-    fn parse_one(text: &str) -> Option<Self> {
-        match text {
-            "healthz" => Some(Self::Healthz),
-            "interception" => Some(Self::Interception),
-            _ => None,
-        }
+impl NamedProbe {
+    /// Whether it is a liveness probe; else it is a readiness probe.
+    pub fn is_liveness(&self) -> bool {
+        self.name.ends_with(LIVENESS)
     }
 }
 
-/// A path fit to be written into a request as it is: from `/`, visible ASCII, no `#`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealthPath(String);
+const LIVENESS: &str = "/liveness";
+const READINESS: &str = "/readiness";
 
-impl HealthPath {
-    fn parse(text: &str) -> Option<Self> {
-        let fit = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-        fit.then(|| Self(text.to_owned()))
-    }
+/// The port of `serve`, out of the way of everything well known.
+const SERVE_PORT: u16 = 18085;
 
-    /// The path.
-    pub fn into_string(self) -> String {
-        self.0
-    }
-}
+const CHECK: Known = Known {
+    command: "check",
+    flags: &[
+        "--ask",
+        "--verify",
+        "--port",
+        "--path",
+        "--resource",
+        "--expect-identity",
+        "--timeout",
+        "--then",
+        "--header",
+    ],
+    repeatable: &["--header"],
+};
+
+const WAIT: Known = Known {
+    command: "wait",
+    flags: &[
+        "--ask",
+        "--verify",
+        "--port",
+        "--path",
+        "--resource",
+        "--expect-identity",
+        "--timeout",
+        "--install",
+        "--interval",
+        "--attempt-timeout",
+    ],
+    repeatable: &[],
+};
+
+const SERVE: Known = Known {
+    command: "serve",
+    flags: &[
+        "--ask",
+        "--verify",
+        "--port",
+        "--path",
+        "--resource",
+        "--expect-identity",
+        "--listen-port",
+        "--interval",
+        "--attempt-timeout",
+        "--probe",
+        "--header",
+        "--probe-timeout",
+    ],
+    repeatable: &["--probe", "--header", "--probe-timeout"],
+};
 
 /// Reads the arguments that follow the program's name.
 ///
 /// # Errors
 /// [`Misuse`], the first there is.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Misuse> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let wrapped = args.iter().position(|arg| arg == "--").map(|at| args.split_off(at));
     // What is not UTF-8 is no valid value of anything but a directory, and directories are chosen by
     // nmi-guard: the replacement character shows up in the message.
-    let args: Vec<String> = args.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let Some((command, rest)) = args.split_first() else { return Err(Misuse::NoCommand) };
-    if args.iter().any(|arg| matches!(arg.as_str(), "--help" | "-h")) {
+    let own: Vec<String> = args.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let Some((command, rest)) = own.split_first() else { return Err(Misuse::NoCommand) };
+    if own.iter().any(|arg| matches!(arg.as_str(), "--help" | "-h")) {
         return Ok(Command::Help);
     }
     match command.as_str() {
-        "check" => parse_check(rest).map(Command::Check),
+        "check" => parse_check(rest, wrapped).map(Command::Check),
+        _ if wrapped.is_some() => Err(Misuse::NotWrapping(command.clone())),
         "wait" => parse_wait(rest).map(Command::Wait),
+        "serve" => parse_serve(rest).map(Command::Serve),
         "install" => parse_install(rest).map(Command::Install),
         "--version" | "-V" => Ok(Command::Version),
         other => Err(Misuse::UnknownCommand(other.to_owned())),
     }
 }
 
-fn parse_check(args: &[String]) -> Result<CheckOptions, Misuse> {
-    let flags = Flags::read("check", &["--verify", "--port", "--path", "--timeout"], args)?;
+fn parse_check(args: &[String], wrapped: Option<Vec<OsString>>) -> Result<CheckOptions, Misuse> {
+    let flags = Flags::read(&CHECK, args)?;
     Ok(CheckOptions {
-        asked: parse_asked(&flags)?,
+        asked: Asked::read(&flags)?,
         timeout: flags.duration("--timeout")?.unwrap_or(Duration::from_millis(2400)),
+        then: parse_then(&flags, wrapped)?,
     })
 }
 
+fn parse_then(flags: &Flags, wrapped: Option<Vec<OsString>>) -> Result<Then, Misuse> {
+    let target = flags.value("--then", target::ALLOWED, Target::parse)?;
+    match (target, wrapped) {
+        (Some(_), Some(_)) => Err(Misuse::TwoOriginals),
+        (None, wrapped) => {
+            flags.refuse(&["--header"], "--then=http://...")?;
+            wrapped.map_or(Ok(Then::Nothing), parse_wrapped)
+        }
+        (Some(mut target), None) => {
+            for (_, value) in flags.in_order().filter(|(name, _)| *name == "--header") {
+                add_header(&mut target, value)?;
+            }
+            Ok(Then::Ask(target))
+        }
+    }
+}
+
+/// `--`, and what follows it.
+fn parse_wrapped(args: Vec<OsString>) -> Result<Then, Misuse> {
+    let mut args = args.into_iter().skip(1);
+    let program = args.next().filter(|program| !program.is_empty()).ok_or(Misuse::NoWrapped)?;
+    Ok(Then::Become { program, args: args.collect() })
+}
+
+fn add_header(target: &mut Target, value: &str) -> Result<(), Misuse> {
+    let header = read_value("--header", value, target::HEADER_ALLOWED, Header::parse)?;
+    let misplaced = Misuse::Misplaced { flag: "--header", wants: "a target that begins with http://" };
+    if target.add_header(header) { Ok(()) } else { Err(misplaced) }
+}
+
 fn parse_wait(args: &[String]) -> Result<WaitOptions, Misuse> {
-    let known =
-        &["--verify", "--port", "--path", "--timeout", "--install", "--interval", "--attempt-timeout"];
-    let flags = Flags::read("wait", known, args)?;
+    let flags = Flags::read(&WAIT, args)?;
+    let asked = Asked::read(&flags)?;
+    // NMI holds a request for a token while the identity is being assigned to the node.
+    let attempt = Duration::from_secs(if asked.is_for_token() { 30 } else { 3 });
     Ok(WaitOptions {
-        asked: parse_asked(&flags)?,
+        asked,
         install: flags.value("--install", "a directory", directory)?,
         patience: Patience {
             interval: flags.duration("--interval")?.unwrap_or(Duration::from_secs(2)),
-            attempt: flags.duration("--attempt-timeout")?.unwrap_or(Duration::from_secs(3)),
+            attempt: flags.duration("--attempt-timeout")?.unwrap_or(attempt),
             limit: flags.duration("--timeout")?,
         },
     })
+}
+
+fn parse_serve(args: &[String]) -> Result<ServeOptions, Misuse> {
+    let flags = Flags::read(&SERVE, args)?;
+    let asked = Asked::read(&flags)?;
+    // A token costs NMI, and at times IMDS, more than a word about their health.
+    let (interval, attempt) = if asked.is_for_token() { (5000, 10_000) } else { (500, 1500) };
+    Ok(ServeOptions {
+        asked,
+        port: flags.value("--listen-port", "a port from 0 to 65535", any_port)?.unwrap_or(SERVE_PORT),
+        interval: flags.duration("--interval")?.unwrap_or(Duration::from_millis(interval)),
+        attempt: flags.duration("--attempt-timeout")?.unwrap_or(Duration::from_millis(attempt)),
+        probes: parse_probes(&flags)?,
+    })
+}
+
+/// `--header` and `--probe-timeout` belong to the `--probe` before them.
+fn parse_probes(flags: &Flags) -> Result<Vec<NamedProbe>, Misuse> {
+    let mut probes: Vec<NamedProbe> = Vec::new();
+    for (flag, value) in flags.in_order() {
+        let last = || Misuse::Misplaced { flag, wants: "a --probe before it" };
+        match flag {
+            "--probe" => {
+                let probe = read_value(flag, value, PROBE_ALLOWED, parse_probe)?;
+                if probes.iter().any(|earlier| earlier.name == probe.name) {
+                    return Err(Misuse::ProbeTwice(probe.name));
+                }
+                probes.push(probe);
+            }
+            "--header" => add_header(&mut probes.last_mut().ok_or_else(last)?.target, value)?,
+            "--probe-timeout" => {
+                let timeout = read_value(flag, value, duration::ALLOWED, duration::parse)?;
+                probes.last_mut().ok_or_else(last)?.timeout = timeout;
+            }
+            _ => {}
+        }
+    }
+    Ok(probes)
+}
+
+const PROBE_ALLOWED: &str = "CONTAINER/readiness=TARGET or CONTAINER/liveness=TARGET, TARGET http://HOST:PORT/PATH, tcp://HOST:PORT or grpc://HOST:PORT/SERVICE, HOST an IP address or empty";
+
+fn parse_probe(text: &str) -> Option<NamedProbe> {
+    let (name, target) = text.split_once('=')?;
+    let container = name.strip_suffix(READINESS).or_else(|| name.strip_suffix(LIVENESS))?;
+    let of_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fit = (1..=63).contains(&container.len()) && container.bytes().all(of_label);
+    let target = Target::parse(target)?;
+    // The kubelet's own default.
+    fit.then(|| NamedProbe { name: name.to_owned(), target, timeout: Duration::from_secs(1) })
+}
+
+fn any_port(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn parse_install(args: &[String]) -> Result<PathBuf, Misuse> {
@@ -194,68 +303,6 @@ fn parse_install(args: &[String]) -> Result<PathBuf, Misuse> {
 
 fn directory(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
-}
-
-fn parse_asked(flags: &Flags) -> Result<Asked, Misuse> {
-    let port = flags.value("--port", "a port from 1 to 65535", parse_port)?;
-    let path = flags.value("--path", "a path from / of visible ASCII without #", HealthPath::parse)?;
-    let verify = flags.value("--verify", "healthz, interception or healthz,interception", Verify::parse)?;
-    Ok(Asked {
-        verify: verify.unwrap_or(Verify::Both),
-        port: port.unwrap_or(DEFAULT_PORT),
-        path: path.unwrap_or_else(|| HealthPath("/healthz".to_owned())),
-    })
-}
-
-/// The port that the chart and the manifests of AAD Pod Identity give the NMI's `--http-probe-port`.
-const DEFAULT_PORT: NonZeroU16 = NonZeroU16::MIN.saturating_add(8084);
-
-/// Digits only: the number parsers of std take a sign as well.
-fn parse_port(text: &str) -> Option<NonZeroU16> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-/// The flags given, each known and given once, their values not yet looked at.
-struct Flags(Vec<(&'static str, String)>);
-
-impl Flags {
-    fn read(command: &'static str, known: &'static [&'static str], args: &[String]) -> Result<Self, Misuse> {
-        let mut given: Vec<(&'static str, String)> = Vec::new();
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            if !arg.starts_with('-') {
-                return Err(Misuse::UnexpectedArgument { command, argument: arg.clone() });
-            }
-            let (typed, attached) = match arg.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (arg.as_str(), None),
-            };
-            let unknown = || Misuse::UnknownFlag { command, flag: typed.to_owned(), known };
-            let name = known.iter().copied().find(|name| *name == typed).ok_or_else(unknown)?;
-            if given.iter().any(|(earlier, _)| *earlier == name) {
-                return Err(Misuse::Repeated(name));
-            }
-            let next = || args.next().map(String::as_str).filter(|next| !next.starts_with("--"));
-            let value = attached.or_else(next).ok_or(Misuse::MissingValue(name))?;
-            given.push((name, value.to_owned()));
-        }
-        Ok(Self(given))
-    }
-
-    fn value<T>(
-        &self,
-        name: &'static str,
-        allowed: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, Misuse> {
-        let Some((_, value)) = self.0.iter().find(|(given, _)| *given == name) else { return Ok(None) };
-        let bad = || Misuse::BadValue { name, value: value.clone(), allowed };
-        parse(value).map(Some).ok_or_else(bad)
-    }
-
-    fn duration(&self, name: &'static str) -> Result<Option<Duration>, Misuse> {
-        self.value(name, duration::ALLOWED, duration::parse)
-    }
 }
 
 #[cfg(test)]

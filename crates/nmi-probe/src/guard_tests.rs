@@ -15,7 +15,9 @@ fn guard(line: &str, environment: &[(&str, &str)]) -> Result<Guard, Misuse> {
 }
 
 fn healthz_address(environment: &[(&str, &str)]) -> String {
-    guard("check --verify=healthz", environment).unwrap().healthz.unwrap().0.to_string()
+    let guard = guard("check --verify=healthz", environment).unwrap();
+    let Guard::Nmi { healthz: Some((address, _)), interception: None } = guard else { panic!("{guard:?}") };
+    address.to_string()
 }
 
 #[test]
@@ -49,9 +51,11 @@ fn an_address_that_is_missing_or_is_none_is_misuse_that_names_it() {
 #[test]
 fn variables_of_checks_not_asked_for_are_not_read() {
     let guarded = guard("check --verify=interception", &[("HOST_IP", "node-1")]).unwrap();
-    assert_eq!(guarded, Guard { healthz: None, interception: Some(METADATA) });
+    assert_eq!(guarded, Guard::Nmi { healthz: None, interception: Some(METADATA) });
     let bad = [("HOST_IP", "10.0.0.4"), ("NMI_GUARD_METADATA_ADDRESS", "nowhere")];
-    assert_eq!(guard("check --verify=healthz", &bad).unwrap().interception, None);
+    assert_eq!(healthz_address(&bad), "10.0.0.4:8085");
+    let guarded = guard("check --ask=token", &[("HOST_IP", "node-1")]).unwrap();
+    assert!(matches!(guarded, Guard::Token { address: METADATA, .. }), "{guarded:?}");
 }
 
 #[test]
@@ -65,7 +69,7 @@ fn no_line_is_longer_than_120_characters() {
         Malformed::Length,
         Malformed::Chunk,
         Malformed::CutShort,
-        Malformed::TooLong,
+        Malformed::TooLong(16_384),
     ];
     let failures = [Failure::NoConnectionInTime, Failure::NoAnswerInTime]
         .into_iter()
@@ -98,5 +102,21 @@ fn lines_say_who_was_asked_and_what_was_wrong() {
         (METADATA, Why::Imds, "169.254.169.254 is answered by the instance metadata service, not by NMI"),
     ] {
         assert_eq!(Unguarded { address, why }.to_string(), line);
+    }
+}
+
+#[test]
+fn a_line_about_a_token_names_both_identities_and_stays_one_line() {
+    use crate::token::Fault;
+    let expected = || "/subscriptions/\u{e9}/".to_owned() + &"x".repeat(1000);
+    let found = crate::text::quote(&[0xff; 1000], 400);
+    for fault in [
+        Fault::Refused { status: 999, reason: vec![b'\n'; 4000] },
+        Fault::NoToken,
+        Fault::Opaque { expected: expected() },
+        Fault::Other { expected: expected(), found: format!("appid {found} and oid {found}") },
+    ] {
+        let line = Unguarded { address: METADATA, why: Why::Token(fault) }.to_string();
+        assert!(line.len() <= 1500 && line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
     }
 }

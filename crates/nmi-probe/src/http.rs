@@ -1,11 +1,10 @@
 //! One HTTP request and its answer, over one connection, by a deadline.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::deadline::Deadline;
-use crate::response::{LIMIT, Malformed, Response};
+use crate::response::{Malformed, Response, Rules, STRICT};
 
 /// Why a request got no answer that can be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +22,17 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Writes the failure as a phrase that names the peer's `address`.
-    pub(crate) fn describe(self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The failure as a phrase that names the peer's `address`.
+    pub(crate) fn describe(self, address: SocketAddr) -> String {
         match self {
             Self::NotConnected(kind @ ErrorKind::ConnectionRefused) => {
-                write!(f, "nothing listens at {address} ({kind})")
+                format!("nothing listens at {address} ({kind})")
             }
-            Self::NotConnected(kind) => write!(f, "cannot connect to {address} ({kind})"),
-            Self::NoConnectionInTime => write!(f, "no connection to {address} in time"),
-            Self::Broken(kind) => write!(f, "the connection to {address} broke ({kind})"),
-            Self::NoAnswerInTime => write!(f, "no whole answer from {address} in time"),
-            Self::Malformed(what) => write!(f, "{address} answers in bad HTTP: {what}"),
+            Self::NotConnected(kind) => format!("cannot connect to {address} ({kind})"),
+            Self::NoConnectionInTime => format!("no connection to {address} in time"),
+            Self::Broken(kind) => format!("the connection to {address} broke ({kind})"),
+            Self::NoAnswerInTime => format!("no whole answer from {address} in time"),
+            Self::Malformed(what) => format!("{address} answers in bad HTTP: {what}"),
         }
     }
 
@@ -52,21 +51,42 @@ fn timed_out(error: &io::Error) -> bool {
 }
 
 /// Sends `GET path` to `address` and returns the answer, whatever its status. Redirects are not followed,
-/// and at most [`LIMIT`] bytes are read.
+/// and no more is read than [`STRICT`] says.
 ///
 /// # Errors
 /// [`Failure`] when there is no connection or no whole, well-formed answer by `deadline`.
 pub fn get(address: SocketAddr, path: &str, deadline: Deadline) -> Result<Response, Failure> {
-    let time = deadline.left().ok_or(Failure::NoConnectionInTime)?;
-    let mut stream =
-        TcpStream::connect_timeout(&address, time).map_err(|error| Failure::connecting(&error))?;
-    send(&mut stream, request(address, path).as_bytes(), deadline)?;
-    receive(&mut stream, deadline)
+    exchange(address, request(address, path, "").as_bytes(), STRICT, deadline)
 }
 
-/// The bytes of a request. HTTP/1.1, since proxies of service meshes refuse 1.0; and no `Metadata` header,
-/// without which IMDS hands out nothing.
-fn request(address: SocketAddr, path: &str) -> String {
+/// Sends the bytes of a request to `address` and returns the answer, read by `rules`.
+///
+/// # Errors
+/// [`Failure`] when there is no connection or no whole, well-formed answer by `deadline`.
+pub fn exchange(
+    address: SocketAddr,
+    request: &[u8],
+    rules: Rules,
+    deadline: Deadline,
+) -> Result<Response, Failure> {
+    let mut stream = connect(address, deadline)?;
+    send(&mut stream, request, deadline)?;
+    receive(&mut stream, rules, deadline)
+}
+
+/// Connects to `address`.
+///
+/// # Errors
+/// [`Failure`] when there is no connection by `deadline`.
+pub fn connect(address: SocketAddr, deadline: Deadline) -> Result<TcpStream, Failure> {
+    let time = deadline.left().ok_or(Failure::NoConnectionInTime)?;
+    TcpStream::connect_timeout(&address, time).map_err(|error| Failure::connecting(&error))
+}
+
+/// The bytes of a request to NMI or IMDS, with `more` header lines, each ended by CRLF. HTTP/1.1, since
+/// proxies of service meshes refuse 1.0; and of itself no `Metadata` header, without which IMDS hands out
+/// nothing.
+pub fn request(address: SocketAddr, path: &str, more: &str) -> String {
     let host = match address {
         SocketAddr::V4(v4) if v4.port() == 80 => v4.ip().to_string(),
         SocketAddr::V6(v6) if v6.port() == 80 => format!("[{}]", v6.ip()),
@@ -74,11 +94,15 @@ fn request(address: SocketAddr, path: &str) -> String {
     };
     let version = env!("CARGO_PKG_VERSION");
     format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: nmi-probe/{version}\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: nmi-probe/{version}\r\n{more}Connection: close\r\n\r\n"
     )
 }
 
-fn send(stream: &mut TcpStream, mut bytes: &[u8], deadline: Deadline) -> Result<(), Failure> {
+/// Sends all of `bytes`.
+///
+/// # Errors
+/// [`Failure`] when they are not sent by `deadline`.
+pub fn send(stream: &mut TcpStream, mut bytes: &[u8], deadline: Deadline) -> Result<(), Failure> {
     while !bytes.is_empty() {
         let time = deadline.left().ok_or(Failure::NoAnswerInTime)?;
         let written = stream.set_write_timeout(Some(time)).and_then(|()| stream.write(bytes));
@@ -92,24 +116,35 @@ fn send(stream: &mut TcpStream, mut bytes: &[u8], deadline: Deadline) -> Result<
     Ok(())
 }
 
-fn receive(stream: &mut TcpStream, deadline: Deadline) -> Result<Response, Failure> {
-    let mut buffer = [0; LIMIT];
+/// Receives as many bytes as there are, into `room`, and returns their number: 0 when the peer has closed
+/// the connection.
+///
+/// # Errors
+/// [`Failure`] when none come by `deadline`.
+pub fn receive_some(stream: &mut TcpStream, room: &mut [u8], deadline: Deadline) -> Result<usize, Failure> {
+    loop {
+        let time = deadline.left().ok_or(Failure::NoAnswerInTime)?;
+        match stream.set_read_timeout(Some(time)).and_then(|()| stream.read(room)) {
+            Ok(count) => return Ok(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure::talking(&error)),
+        }
+    }
+}
+
+fn receive(stream: &mut TcpStream, rules: Rules, deadline: Deadline) -> Result<Response, Failure> {
+    let mut buffer = vec![0; rules.limit];
     let mut filled = 0;
     loop {
         let room = buffer.get_mut(filled..).unwrap_or_default();
         if room.is_empty() {
-            return Err(Failure::Malformed(Malformed::TooLong));
+            return Err(Failure::Malformed(Malformed::TooLong(rules.limit)));
         }
-        let time = deadline.left().ok_or(Failure::NoAnswerInTime)?;
-        let count = match stream.set_read_timeout(Some(time)).and_then(|()| stream.read(room)) {
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failure::talking(&error)),
-        };
+        let count = receive_some(stream, room, deadline)?;
         filled += count;
         let ended = count == 0;
         let received = buffer.get(..filled).unwrap_or_default();
-        match Response::parse(received, ended).map_err(Failure::Malformed)? {
+        match Response::read(received, ended, rules).map_err(Failure::Malformed)? {
             Some(response) => return Ok(response),
             None if ended => return Err(Failure::Malformed(Malformed::CutShort)),
             None => {}
@@ -122,7 +157,7 @@ mod tests {
     use super::*;
 
     fn host_of(address: &str) -> Option<String> {
-        let request = request(address.parse().ok()?, "/healthz");
+        let request = request(address.parse().ok()?, "/healthz", "");
         request.lines().find_map(|line| line.strip_prefix("Host: ")).map(str::to_owned)
     }
 
@@ -136,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_request_asks_to_close_and_carries_no_metadata_header() {
-        let request = request(SocketAddr::from(([10, 0, 0, 4], 8085)), "/healthz");
+        let request = request(SocketAddr::from(([10, 0, 0, 4], 8085)), "/healthz", "");
         assert!(request.starts_with("GET /healthz HTTP/1.1\r\n"), "{request}");
         assert!(request.contains("\r\nConnection: close\r\n"), "{request}");
         assert!(request.ends_with("\r\n\r\n"), "{request}");

@@ -58,7 +58,7 @@ fn wrong_chunks_are_refused() {
     {
         assert_eq!(chunks(wrong), Err(Malformed::Chunk), "{wrong:?}");
     }
-    assert_eq!(chunks("1001\r\n"), Err(Malformed::TooLong));
+    assert_eq!(chunks("1001\r\n"), Err(Malformed::TooLong(4096)));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn lengths_that_are_unclear_are_refused() {
 fn a_length_beyond_the_limit_is_refused_before_the_body_comes() {
     for length in ["4097", "18446744073709551616", "99999999999999999999999999"] {
         let headers = format!("Content-Length: {length}");
-        assert_eq!(with_headers(&headers, ""), Err(Malformed::TooLong), "{length}");
+        assert_eq!(with_headers(&headers, ""), Err(Malformed::TooLong(4096)), "{length}");
     }
 }
 

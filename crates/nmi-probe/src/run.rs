@@ -1,15 +1,22 @@
 //! Carries out a command and says how it went.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process;
 
-use crate::args::{self, CheckOptions, Command, WaitOptions};
+use crate::args::{self, CheckOptions, Command, NamedProbe, ServeOptions, Then, WaitOptions};
+use crate::board::Matter;
 use crate::deadline::Deadline;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
+use crate::help::HELP;
 use crate::misuse::Misuse;
-use crate::{duration, install, wait};
+use crate::original::{self, Original};
+use crate::serve::{self, Probe, Service};
+use crate::{duration, install, text, wait};
 
 /// The environment variable that moves the file for last words. For tests.
 pub const TERMINATION_LOG: &str = "NMI_GUARD_TERMINATION_LOG";
@@ -28,11 +35,12 @@ pub const MISUSED: u8 = 2;
 /// `variable`, and returns the exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>, variable: impl Fn(&str) -> Option<OsString>) -> u8 {
     let ended = args::parse(args).and_then(|command| match command {
-        Command::Help => Ok(print(args::HELP.trim_end())),
+        Command::Help => Ok(print(HELP.trim_end())),
         Command::Version => Ok(print(concat!("nmi-probe ", env!("CARGO_PKG_VERSION")))),
         Command::Install(directory) => Ok(run_install(&directory).unwrap_or_else(|words| fail(&words))),
         Command::Check(options) => run_check(options, &variable),
         Command::Wait(options) => run_wait(options, &variable),
+        Command::Serve(options) => run_serve(options, &variable),
     });
     ended.unwrap_or_else(|misuse| {
         complain(&format!("misused: {misuse}"));
@@ -48,14 +56,36 @@ fn run_install(directory: &Path) -> Result<u8, String> {
 }
 
 fn run_check(options: CheckOptions, variable: impl Fn(&str) -> Option<OsString>) -> Result<u8, Misuse> {
-    let guard = Guard::new(options.asked, variable)?;
-    Ok(match guard.check(Deadline::after(options.timeout)) {
-        Ok(()) => print("guarded"),
-        Err(unguarded) => {
-            print(&format!("not guarded: {unguarded}"));
+    let guard = Guard::new(options.asked, &variable)?;
+    // Before the question: misuse is told whatever the answer.
+    let original = match options.then {
+        Then::Ask(ref target) => Some(Original::new(target, guard::pod_ip(&variable)?)?),
+        Then::Nothing | Then::Become { .. } => None,
+    };
+    let deadline = Deadline::after(options.timeout);
+    if let Err(unguarded) = guard.check(deadline) {
+        print(&format!("not guarded: {unguarded}"));
+        return Ok(FAILURE);
+    }
+    if let Then::Become { program, args } = options.then {
+        return Ok(become_original(&program, &args));
+    }
+    Ok(match original.map(|original| original.ask(deadline)) {
+        None => print("guarded"),
+        Some(Ok(words)) => print(&original::passed(&words)),
+        Some(Err(words)) => {
+            print(&original::failed(&words));
             FAILURE
         }
     })
+}
+
+/// Becomes the probe that was wrapped, and so keeps its output, its exit status and the kubelet's timeout.
+/// Returns only if that fails.
+fn become_original(program: &OsStr, args: &[OsString]) -> u8 {
+    let error = process::Command::new(program).args(args).exec();
+    let program = text::quote(program.as_bytes(), 200);
+    fail(&format!("guarded, but the original probe cannot be run: {program}: {error}"))
 }
 
 fn run_wait(options: WaitOptions, variable: impl Fn(&str) -> Option<OsString>) -> Result<u8, Misuse> {
@@ -82,6 +112,26 @@ fn run_wait(options: WaitOptions, variable: impl Fn(&str) -> Option<OsString>) -
             last_words(format!("gave up after {}: {reason}", duration::show(after)))
         }
     })
+}
+
+fn run_serve(options: ServeOptions, variable: impl Fn(&str) -> Option<OsString>) -> Result<u8, Misuse> {
+    let guard = Guard::new(options.asked, &variable)?;
+    let own = guard::pod_ip(&variable)?;
+    let probe = |named: NamedProbe| {
+        let matter = if named.is_liveness() { Matter::Live } else { Matter::Ready };
+        let original = Original::new(&named.target, own)?;
+        Ok(Probe { name: named.name, matter, original, timeout: named.timeout })
+    };
+    let probes = options.probes.into_iter().map(probe).collect::<Result<_, _>>()?;
+    let service = Service { guard, interval: options.interval, attempt: options.attempt, probes };
+    let served = serve::listen(options.port).and_then(|listener| {
+        print(&format!("serving on {}", listener.local_addr()?));
+        serve::serve(&service, &listener, |state| {
+            print(state);
+        })
+    });
+    Ok(served
+        .map_or_else(|error| fail(&format!("cannot serve on port {}: {error}", options.port)), |()| SUCCESS))
 }
 
 /// Leaves `words` where Kubernetes finds them as the container's termination message. The kubelet makes

@@ -3,8 +3,12 @@
 
 mod check;
 mod fake;
+mod grpc;
 mod install;
 mod interception;
 mod misuse;
 mod process;
+mod serve;
+mod token;
 mod wait;
+mod wrap;

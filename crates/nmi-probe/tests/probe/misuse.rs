@@ -11,12 +11,12 @@ fn assert_misused(outcome: &Outcome, words: &str) {
 #[test]
 fn a_wrong_command_line_is_misuse() {
     for (line, words) in [
-        ("", "no command given; there are check, wait and install"),
-        ("verify", r#"unknown command "verify"; there are check, wait and install"#),
+        ("", "no command given; there are check, wait, serve and install"),
+        ("verify", r#"unknown command "verify"; there are check, wait, serve and install"#),
         ("check --port=99999", r#"--port is "99999"; allowed is a port from 1 to 65535"#),
         (
             "check --interval=2s",
-            r#"unknown flag "--interval"; check has --verify, --port, --path, --timeout"#,
+            r#"unknown flag "--interval"; check has --ask, --verify, --port, --path, --resource, --expect-identity, --timeout, --then, --header"#,
         ),
         ("wait --install=", r#"--install is ""; allowed is a directory"#),
         ("install", "install needs one directory"),

@@ -76,6 +76,12 @@ impl Running {
         self.lines.recv_timeout(PATIENCE).expect("no line came")
     }
 
+    /// The name of the program that the process runs at the moment.
+    pub fn program(&self) -> String {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", self.child.id())).unwrap();
+        name.trim_end().to_owned()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.child.id());
