@@ -60,6 +60,11 @@ image_checks() {
 
 need_rust
 need openssl openssl # checks our certificates independently
+# The shells and programs of the methods wget and curl.
+need dash dash
+need busybox busybox-static
+need wget wget
+need curl curl
 need_kubernetes
 start=$SECONDS
 cargo_tests

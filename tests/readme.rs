@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nmi_guard::config::{self, Config, Given};
-use nmi_guard::policy::{DenyReason, KEYS, Key, Settings, SkipReason, Warning};
+use nmi_guard::policy::{DenyReason, KEYS, Key, Method, Settings, SkipReason, Strategy, Warning};
 use nmi_guard_testkit::readme::{Block, shell_blocks, with_table};
 
 fn root() -> &'static Path {
@@ -125,7 +125,8 @@ fn the_configuration_shown_is_accepted() {
     let given = Given::from_yaml(Path::new("README.md"), &format!("defaults:{yaml}")).unwrap();
     let config = Config::new([&given]).unwrap();
     assert_eq!(config.policy.sidecars, ["istio-proxy"]);
-    assert!(!config.policy.defaults.checks.liveness);
+    assert_eq!(config.policy.defaults.checks.to_string(), "init,readiness");
+    assert!(config.policy.advice);
 }
 
 #[test]
@@ -137,6 +138,9 @@ fn every_warning_is_explained() {
         Warning::HostNetwork,
         Warning::ForeignInitContainer,
         Warning::NothingToGuard,
+        Warning::InterceptionNotChecked { method: Method::Wget },
+        Warning::NeedsPrograms { method: Method::Curl, programs: "sh and curl" },
+        Warning::NotRecommended { strategy: Strategy::Token, drawback: "…" },
         Warning::InvalidAnnotation("…".to_owned()),
     ];
     for warning in &warnings {
@@ -147,6 +151,9 @@ fn every_warning_is_explained() {
             | Warning::HostNetwork
             | Warning::ForeignInitContainer
             | Warning::NothingToGuard
+            | Warning::InterceptionNotChecked { .. }
+            | Warning::NeedsPrograms { .. }
+            | Warning::NotRecommended { .. }
             | Warning::InvalidAnnotation(_) => {}
         }
         let row = format!("| `{warning}` | ");

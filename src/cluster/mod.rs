@@ -6,6 +6,7 @@
 //! | [`issuer`] | the built-in way: shared Secret, rotation, caBundle |
 //! | [`directory`] | certificates in files, of any origin |
 //! | [`configuration`] | reads and mends the installed MutatingWebhookConfiguration |
+//! | [`version`](fn@version) | asks for the version of Kubernetes |
 //!
 //! Both loops report two conditions: [`CERTIFICATE`] and [`WEBHOOK_CONFIGURATION`].
 
@@ -15,9 +16,11 @@ pub mod directory;
 pub mod issuer;
 mod problem;
 mod report;
+mod version;
 
 pub use client::{ClientError, client};
 pub use problem::Problem;
+pub use version::version;
 
 /// The condition of the serving certificate: failing while there is none or it has expired,
 /// degraded while it can't be renewed.

@@ -77,6 +77,13 @@ keys! {
     "policy.invalid-annotations", "invalid-annotations", "NMI_GUARD_INVALID_ANNOTATIONS", "SEVERITY", one, "deny",
         SEVERITY, "What becomes of a Pod with an annotation of ours that is unknown or not allowed",
         |draft, text| { draft.policy.invalid_annotations = text.parse().ok()?; Some(()) };
+    "policy.advice", "advice", "NMI_GUARD_ADVICE", "BOOLEAN", one, "true",
+        "true or false", "Whether a Pod with a strategy that is not recommended gets a warning that says so",
+        |draft, text| { draft.policy.advice = text.parse().ok()?; Some(()) };
+    "policy.kubernetes-version", "kubernetes-version", "NMI_GUARD_KUBERNETES_VERSION", "VERSION", one, "auto",
+        "auto, unknown, or a version such as 1.30 (in YAML with quotes)",
+        "The version of Kubernetes, on which the method auto depends; auto: read from the API server",
+        |draft, text| { draft.policy.kubernetes_version = text.parse().ok()?; Some(()) };
     "policy.sidecars", "sidecar", "NMI_GUARD_SIDECARS", "NAME", list,
         "azwi-proxy,consul-dataplane,daprd,envoy,istio-proxy,kuma-sidecar,linkerd-proxy,otc-container,vault-agent",
         "names of containers, separated by commas",

@@ -57,10 +57,17 @@ pub(super) enum Part {
         /// Whether it requests what it may use.
         guaranteed: bool,
     },
+    /// The sidecar.
+    Sidecar {
+        /// Whether it is asked for its readiness.
+        readiness: bool,
+        /// Whether it requests what it may use.
+        guaranteed: bool,
+    },
 }
 
-/// How many parts there are, each form of the init container being one.
-const PARTS: usize = 14;
+/// How many parts there are, each form of a container being one.
+const PARTS: usize = 18;
 
 impl Part {
     fn index(self) -> usize {
@@ -73,6 +80,9 @@ impl Part {
             Self::Mount => 5,
             Self::InitContainer { waits, installs, guaranteed } => {
                 6 + usize::from(waits) + 2 * usize::from(installs) + 4 * usize::from(guaranteed)
+            }
+            Self::Sidecar { readiness, guaranteed } => {
+                14 + usize::from(readiness) + 2 * usize::from(guaranteed)
             }
         }
     }
@@ -101,6 +111,9 @@ mod tests {
         for bits in 0..8 {
             let (waits, installs, guaranteed) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
             parts.push(Part::InitContainer { waits, installs, guaranteed });
+        }
+        for bits in 0..4 {
+            parts.push(Part::Sidecar { readiness: bits & 1 > 0, guaranteed: bits & 2 > 0 });
         }
         let mut places: Vec<_> = parts.iter().map(|part| part.index()).collect();
         places.sort_unstable();

@@ -1,10 +1,13 @@
 //! The change of one Pod: from a plan to the operations of a JSON patch.
 
+mod ask;
+mod container;
 mod env;
 mod fragment;
 mod init_container;
 mod patch;
 mod probes;
+mod sidecar;
 mod status;
 mod volume;
 
@@ -58,35 +61,43 @@ impl Injector {
     /// # Errors
     /// A [`Denial`] when the Pod uses a name that the guard needs for something else.
     pub fn guard(&self, pod: &Pod<'_>, plan: &Plan<'_>) -> Result<Guard, Denial> {
-        match plan.settings {
-            Cow::Borrowed(_) => guard(pod, plan, &self.parts),
-            // The Pod has settings of its own.
-            Cow::Owned(_) => guard(pod, plan, &Parts::default()),
+        let has_own_settings = matches!(plan.settings, Cow::Owned(_));
+        let wanted = plan.settings.sidecar_port;
+        let is_moved = plan.sidecar.as_ref().is_some_and(|sidecar| sidecar.port != wanted);
+        if has_own_settings || is_moved {
+            guard(pod, plan, &Parts::default())
+        } else {
+            guard(pod, plan, &self.parts)
         }
     }
 }
 
 fn guard(pod: &Pod<'_>, plan: &Plan<'_>, parts: &Parts) -> Result<Guard, Denial> {
-    // Four for each container (variable, two probes, mount), and volume, init container and status.
-    let mut patch = Patch::with_capacity(4 * plan.guarded.len() + 3);
+    // Four for each container (variable, two probes, mount), and volume, init container, sidecar and status.
+    let mut patch = Patch::with_capacity(4 * plan.guarded.len() + 4);
     let mut warnings = plan.warnings.clone();
     let mut status = Status::new(plan);
-    let mut has_probes = false;
-    for &index in &plan.guarded {
-        let Some(container) = pod.spec.containers.get(index) else { continue };
-        let index = index.to_string();
+    let runs_binary = ask::asker(plan).runs_binary();
+    let mut for_probes = false;
+    for guarded in &plan.guarded {
+        let Some(container) = pod.spec.containers.get(guarded.index) else { continue };
+        let index = guarded.index.to_string();
         let mut injected = env::add(container, &index, parts, &mut patch, &mut warnings);
-        if probes::add(container, &index, plan, parts, &mut patch, &mut warnings, &mut injected) {
-            volume::mount(container, &index, parts, &mut patch)?;
-            has_probes = true;
+        let place = (index.as_str(), guarded);
+        if probes::add(container, place, plan, parts, &mut patch, &mut warnings, &mut injected) {
+            for_probes = true;
+            if runs_binary {
+                volume::mount(container, &index, parts, &mut patch)?;
+            }
         }
         status.record(&container.name, injected);
     }
-    let installs = has_probes || !plan.checks.init;
+    let installs = ask::installs(plan, for_probes);
     if installs {
         volume::add_to_pod(pod, parts, &mut patch)?;
     }
     init_container::add(pod, plan, installs, parts, &mut patch);
+    sidecar::add(pod, plan, parts, &mut patch)?;
     status.add(pod, &mut patch);
     Ok(Guard { patch, warnings })
 }

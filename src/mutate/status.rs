@@ -12,10 +12,13 @@ use crate::policy::{PREFIX, Plan, STATUS};
 
 /// The value of the annotation, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Status {
     version: &'static str,
     strategy: &'static str,
     method: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method_reason: Option<String>,
     checks: Vec<&'static str>,
     containers: BTreeMap<String, Vec<&'static str>>,
 }
@@ -25,7 +28,8 @@ impl Status {
         Self {
             version: VERSION,
             strategy: plan.settings.strategy.as_str(),
-            method: plan.settings.method.as_str(),
+            method: plan.chosen.method.as_str(),
+            method_reason: plan.chosen.reason.map(|reason| reason.to_string()),
             checks: plan.checks.words(),
             containers: BTreeMap::new(),
         }

@@ -72,6 +72,6 @@ fn volume() -> Volume {
     }
 }
 
-fn taken(message: String) -> Denial {
+pub(super) fn taken(message: String) -> Denial {
     Denial { reason: DenyReason::NameTaken, message }
 }

@@ -10,4 +10,6 @@ mod view;
 
 pub use borrowed::{Entries, Keys, List, Text};
 pub use env::{Env, Source};
-pub use view::{Container, Metadata, Os, OwnerReference, Pod, Resources, Spec, Volume, VolumeMount};
+pub use view::{
+    Container, ContainerPort, Metadata, Os, OwnerReference, Pod, Resources, Spec, Volume, VolumeMount,
+};

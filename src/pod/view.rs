@@ -97,6 +97,9 @@ pub struct Container<'a> {
     /// `volumeMounts`
     #[serde(default)]
     pub volume_mounts: List<VolumeMount<'a>>,
+    /// `ports`
+    #[serde(default)]
+    pub ports: List<ContainerPort<'a>>,
     /// `resources`
     #[serde(default, deserialize_with = "or_default")]
     pub resources: Resources<'a>,
@@ -106,6 +109,26 @@ pub struct Container<'a> {
     /// Whether there is a `livenessProbe`.
     #[serde(default, rename = "livenessProbe", deserialize_with = "is_present")]
     pub has_liveness_probe: bool,
+}
+
+impl Container<'_> {
+    /// The numbers of the TCP ports that it declares.
+    pub fn tcp_ports(&self) -> impl Iterator<Item = i64> {
+        let is_tcp = |port: &&ContainerPort<'_>| matches!(&*port.protocol, "" | "TCP");
+        self.ports.iter().filter(is_tcp).map(|port| port.container_port)
+    }
+}
+
+/// One of a container's `ports`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase")]
+pub struct ContainerPort<'a> {
+    /// `containerPort`; what is no port is the API server's to refuse.
+    #[serde(default, deserialize_with = "or_default")]
+    pub container_port: i64,
+    /// `protocol`, empty where it is left to the default `TCP`.
+    #[serde(default)]
+    pub protocol: Text<'a>,
 }
 
 /// `resources` of a container: the names matter here, not the quantities.

@@ -1,14 +1,12 @@
 //! The decision about one Pod: inject, skip or deny.
 
-use std::borrow::Cow;
-
 use super::Policy;
 use super::annotations::{PREFIX, STATUS};
 use super::messages::{Denial, DenyReason, Warning};
+use super::plan::Plan;
 use super::resolve::{Resolved, resolve};
-use super::settings::Settings;
 use super::skip::{SkipReason, reason_in};
-use super::values::{Checks, ContainerName, Severity};
+use super::values::{ContainerName, Severity};
 use crate::pod::{Container, Pod};
 
 /// What is done with a Pod.
@@ -21,19 +19,6 @@ pub enum Decision<'p> {
     Skip(SkipReason, Vec<Warning>),
     /// The Pod is refused.
     Deny(Denial),
-}
-
-/// What is to be injected.
-#[derive(Clone, Debug)]
-pub struct Plan<'p> {
-    /// The effective settings.
-    pub settings: Cow<'p, Settings>,
-    /// The checks for this Pod, which depend on its being a batch Pod.
-    pub checks: Checks,
-    /// Indexes into `spec.containers` of those to guard.
-    pub guarded: Vec<usize>,
-    /// What the author is to be told.
-    pub warnings: Vec<Warning>,
 }
 
 /// Decides what is done with `pod` under `policy`.
@@ -77,19 +62,14 @@ fn plan<'p>(pod: &Pod<'_>, policy: &'p Policy) -> Decision<'p> {
         problems.push(no_such_container(missing, &pod.spec.containers));
         settings.to_mut().containers.clear();
     }
-    if !problems.is_empty() && policy.invalid_annotations == Severity::Deny {
-        return Decision::Deny(Denial {
-            reason: DenyReason::InvalidAnnotation,
-            message: problems.join("; "),
-        });
+    let planned = Plan::possible(pod, policy, settings, &mut problems);
+    match planned {
+        Some(mut plan) if problems.is_empty() || policy.invalid_annotations == Severity::Warn => {
+            plan.warnings.splice(0..0, problems.into_iter().map(Warning::InvalidAnnotation));
+            Decision::Inject(plan)
+        }
+        _ => Decision::Deny(Denial { reason: DenyReason::InvalidAnnotation, message: problems.join("; ") }),
     }
-    let checks = if is_batch(pod) { settings.batch_checks } else { settings.checks };
-    let guarded = guarded(pod, &settings, policy);
-    let mut warnings: Vec<_> = problems.into_iter().map(Warning::InvalidAnnotation).collect();
-    if guarded.is_empty() && (checks.readiness || checks.liveness) {
-        warnings.push(Warning::NothingToGuard);
-    }
-    Decision::Inject(Plan { settings, checks, guarded, warnings })
 }
 
 fn first_missing<'s>(names: &'s [ContainerName], containers: &[Container<'_>]) -> Option<&'s ContainerName> {
@@ -103,25 +83,4 @@ fn no_such_container(name: &ContainerName, containers: &[Container<'_>]) -> Stri
         name.as_str(),
         there.join(", ")
     )
-}
-
-/// A Pod that ends by itself: restarting it loses its work, and nothing waits for its readiness. Deployments
-/// and their like allow no other restartPolicy than Always.
-fn is_batch(pod: &Pod<'_>) -> bool {
-    pod.metadata.owner_references.iter().any(|owner| *owner.kind == *"Job")
-        || matches!(&*pod.spec.restart_policy, "Never" | "OnFailure")
-}
-
-fn guarded(pod: &Pod<'_>, settings: &Settings, policy: &Policy) -> Vec<usize> {
-    let is_in = |names: &[ContainerName], name: &str| names.iter().any(|listed| listed.as_str() == name);
-    let is_guarded = |name: &str| {
-        let chosen = if settings.containers.is_empty() {
-            !policy.sidecars.iter().any(|sidecar| sidecar == name)
-        } else {
-            is_in(&settings.containers, name)
-        };
-        chosen && !is_in(&settings.exclude_containers, name)
-    };
-    let containers = pod.spec.containers.iter().enumerate();
-    containers.filter(|(_, container)| is_guarded(&container.name)).map(|(index, _)| index).collect()
 }

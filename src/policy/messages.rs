@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::values::{Method, Strategy};
+
 /// The longest warning, in characters. kubectl shows more, but the API server cuts the whole lot at
 /// 4 KiB (k8s.io/api admission/v1 `AdmissionResponse.warnings`).
 pub const MAX_WARNING_CHARS: usize = 120;
@@ -31,6 +33,25 @@ pub enum Warning {
     ForeignInitContainer,
     /// No container is left to guard.
     NothingToGuard,
+    /// The method can't see who answers at the metadata address.
+    InterceptionNotChecked {
+        /// The method.
+        method: Method,
+    },
+    /// Probes run programs of the app's image.
+    NeedsPrograms {
+        /// The method.
+        method: Method,
+        /// The programs.
+        programs: &'static str,
+    },
+    /// The strategy has a drawback that others have not.
+    NotRecommended {
+        /// The strategy.
+        strategy: Strategy,
+        /// Its drawback.
+        drawback: &'static str,
+    },
     /// An annotation is not understood and is passed over.
     InvalidAnnotation(String),
 }
@@ -53,6 +74,17 @@ impl fmt::Display for Warning {
             Self::NothingToGuard => {
                 "no container gets probes: all are known sidecars or left out; only the start is guarded"
                     .to_owned()
+            }
+            Self::InterceptionNotChecked { method } => {
+                format!(
+                    "method {method} checks healthz only, not that NMI intercepts; native and curl check both"
+                )
+            }
+            Self::NeedsPrograms { method, programs } => {
+                format!("method {method}: the probes need {programs} in the image of each guarded container")
+            }
+            Self::NotRecommended { strategy, drawback } => {
+                format!("strategy {strategy} is not recommended: {drawback}")
             }
             Self::InvalidAnnotation(message) => format!("ignored: {message}"),
         };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::annotations::{PREFIX, STATUS, Scope, find, nearest};
 use super::messages::clip;
 use super::settings::Settings;
+use super::values::Auto;
 use crate::pod::Pod;
 
 /// Longest part of a user's value that a message repeats, in characters.
@@ -38,9 +39,9 @@ fn apply(name: &str, value: &str, settings: &mut Cow<'_, Settings>) -> Result<()
     (key.set)(settings, value).map_err(|_| {
         format!("{PREFIX}{name}: {:?} is not allowed; expected {}", clip(value, SHOWN_VALUE), key.expects)
     })?;
-    if name == "checks" {
+    if let ("checks", Auto::Set(checks)) = (name, settings.checks) {
         // What a Pod asks for itself holds whatever kind of Pod it is.
-        settings.batch_checks = settings.checks;
+        settings.batch_checks = checks;
     }
     Ok(())
 }

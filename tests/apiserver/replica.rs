@@ -37,6 +37,8 @@ impl Replica {
             .arg("--dns-name=127.0.0.1")
             .arg(concat!("--config=", env!("CARGO_MANIFEST_DIR"), "/manifests/base/config.yaml"))
             .args(["--namespace=nmi-guard", "--log-format=text"])
+            // The goldens are those of a cluster of an unknown version.
+            .args(["--kubernetes-version=unknown"])
             .args(arguments);
         let mut replica = Self { process: Process::start(command, log)?, webhook, admin };
         replica.until_ready().await?;

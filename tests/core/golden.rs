@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use nmi_guard::mutate::Injector;
 use nmi_guard::offline;
-use nmi_guard::policy::{MAX_WARNING_CHARS, MAX_WARNINGS, Policy, Severity};
+use nmi_guard::policy::{MAX_WARNING_CHARS, MAX_WARNINGS, Policy, Severity, find};
 
 use crate::support;
 
@@ -29,7 +30,12 @@ fn policy(input: &str) -> Policy {
         match word.split_once('=').expect("key=value") {
             ("host-network", value) => policy.host_network = value.parse::<Severity>().unwrap(),
             ("invalid-annotations", value) => policy.invalid_annotations = value.parse::<Severity>().unwrap(),
-            (key, _) => panic!("{key} is not a key of a golden's policy"),
+            ("kubernetes-version", value) => policy.kubernetes_version = value.parse().unwrap(),
+            ("advice", value) => policy.advice = value.parse().unwrap(),
+            (key, value) => {
+                let key = find(key).unwrap_or_else(|| panic!("{key} is not a key of a golden's policy"));
+                (key.set)(&mut policy.defaults, value).unwrap();
+            }
         }
     }
     policy
@@ -86,6 +92,25 @@ fn the_offline_command_agrees_with_the_webhook() {
         assert_eq!(offline::read(&offline.output).unwrap(), [by_webhook.pod], "{name}");
         assert_eq!(offline.reports[0].reason, by_webhook.reason, "{name}");
         assert_eq!(offline.reports[0].warnings, by_webhook.warnings, "{name}");
+    }
+}
+
+#[test]
+fn what_was_reviewed_before_makes_no_difference() {
+    for version in ["unknown", "1.28", "1.33"] {
+        let policy = Policy { kubernetes_version: version.parse().unwrap(), ..Policy::default() };
+        let injector = Injector::new(policy.clone());
+        let inputs = names(".in.yaml");
+        // There and back, so that each comes after each.
+        for name in inputs.iter().chain(inputs.iter().rev()) {
+            let input = std::fs::read_to_string(folder().join(format!("{name}.in.yaml"))).unwrap();
+            let pod = offline::read(&input).unwrap().remove(0);
+            assert_eq!(
+                support::by(&injector, &pod).pod,
+                support::of_pod(&pod, &policy).pod,
+                "{name} {version}"
+            );
+        }
     }
 }
 

@@ -62,6 +62,13 @@ fn probe() -> BoxedStrategy<Option<Value>> {
     ]))
 }
 
+fn port() -> BoxedStrategy<Value> {
+    object(vec![
+        ("containerPort", field(select(&[80, 8080, 0, -1, 70000][..]).prop_map(Value::from))),
+        ("protocol", text(&["TCP", "UDP"])),
+    ])
+}
+
 fn container() -> BoxedStrategy<Value> {
     let mount = object(vec![
         ("name", field(select(&["nmi-guard", "data"][..]).prop_map(Value::from))),
@@ -70,6 +77,7 @@ fn container() -> BoxedStrategy<Value> {
     let name = select(&["app", "worker", "istio-proxy", "linkerd-proxy"][..]);
     let rest = object(vec![
         ("image", text(&["app:1"])),
+        ("ports", list(port())),
         ("env", list(env())),
         ("volumeMounts", list(mount)),
         ("readinessProbe", probe()),
@@ -106,7 +114,30 @@ fn annotations() -> BoxedStrategy<Option<Value>> {
             "",
         ][..],
     );
-    field(btree_map(key, value, 0..4).prop_map(|entries| json!(entries)))
+    (btree_map(key, value, 0..4), guard())
+        .prop_map(|(mut entries, guard)| {
+            let prefixed = guard.into_iter().map(|(key, value)| (format!("nmi-guard.io/{key}"), value));
+            entries.extend(prefixed);
+            json!(entries)
+        })
+        .prop_flat_map(|entries| field(Just(entries)))
+        .boxed()
+}
+
+/// A strategy and a method, with what stands in their way now and then.
+fn guard() -> BoxedStrategy<Vec<(&'static str, &'static str)>> {
+    let one = |key, values: &'static [&'static str]| {
+        option::of(select(values)).prop_map(move |value| value.map(|value| (key, value)))
+    };
+    let drawn = (
+        one("strategy", &["nmi", "nmi-code", "token", "token-code", "az-login"]),
+        one("method", &["auto", "native", "sidecar", "wget", "curl"]),
+        one("checks", &["auto", "init", "readiness,liveness", "init,readiness,liveness"]),
+        one("verify", &["healthz", "interception", "healthz,interception"]),
+        one("expect-identity", &["none", "01234567-89ab-cdef-0123-456789abcdef", "/subscriptions/1/x"]),
+        one("app-port", &["auto", "8080"]),
+    );
+    drawn.prop_map(|(a, b, c, d, e, f)| [a, b, c, d, e, f].into_iter().flatten().collect()).boxed()
 }
 
 fn pod() -> BoxedStrategy<Value> {
@@ -150,7 +181,8 @@ fn pod() -> BoxedStrategy<Value> {
 
 /// Policies that inject as often as possible: what is not understood is passed over.
 fn policy() -> Policy {
-    Policy { invalid_annotations: Severity::Warn, ..Policy::default() }
+    let kubernetes_version = "1.33".parse().unwrap();
+    Policy { invalid_annotations: Severity::Warn, kubernetes_version, ..Policy::default() }
 }
 
 /// Whether everything in `before` is still in `after`: every field, and every element in its order.
@@ -207,6 +239,15 @@ proptest! {
         prop_assert_eq!(&init[0].name, "nmi-guard-init");
         prop_assert_eq!(init.iter().filter(|container| container.name == "nmi-guard-init").count(), 1);
 
+        let place = init.iter().position(|container| container.name == "nmi-guard-sidecar");
+        let asks_it = |probe: &k8s_openapi::api::core::v1::Probe| {
+            let is_path = |path: &str| matches!(path, "/ready" | "/live");
+            probe.http_get.as_ref().is_some_and(|get| get.path.as_deref().is_some_and(is_path))
+        };
+        let mut probes = spec.containers.iter().flat_map(|c| [&c.readiness_probe, &c.liveness_probe]).flatten();
+        prop_assert!(matches!(place, None | Some(1)), "the sidecar is at {:?}", place);
+        prop_assert!(place.is_some() || !probes.any(asks_it), "a probe asks a sidecar that is not there");
+
         let installs = init[0].command.as_ref().unwrap().iter().any(|word| word.ends_with("/nmi-guard"));
         let volumes = spec.volumes.unwrap_or_default();
         let ours = volumes.iter().filter(|volume| volume.name == "nmi-guard").count();
@@ -226,6 +267,35 @@ proptest! {
     }
 
     #[test]
+    fn what_cannot_be_together_is_mended(pod in pod()) {
+        let warned = support::of_pod(&pod, &policy());
+        prop_assert_ne!(warned.reason, "invalid-annotation", "{:?}", warned.denial);
+        let refused = support::of_pod(&pod, &Policy { invalid_annotations: Severity::Deny, ..policy() });
+        if refused.reason == "invalid-annotation" && warned.decision == "inject" {
+            prop_assert!(warned.warnings.iter().any(|text| text.starts_with("ignored: ")), "{:?}", refused.denial);
+        }
+    }
+
+    #[test]
+    fn a_probe_asks_in_one_way_and_nothing_is_expanded_in_what_it_asks(pod in pod()) {
+        let reviewed = support::of_pod(&pod, &policy());
+        if reviewed.decision != "inject" {
+            return Ok(());
+        }
+        for operation in &reviewed.patch {
+            let path = operation["path"].as_str().unwrap();
+            if !path.ends_with("Probe") {
+                continue;
+            }
+            let probe = operation["value"].as_object().unwrap();
+            let handlers: Vec<_> = ["exec", "httpGet"].into_iter().filter(|name| probe.contains_key(*name)).collect();
+            prop_assert_eq!(handlers.len(), 1, "{:?}", probe);
+            assert_parameters_are_plain(&probe.get("exec").unwrap_or(&Value::Null)["command"]);
+        }
+        assert_parameters_are_plain(&reviewed.pod["spec"]["initContainers"][0]["command"]);
+    }
+
+    #[test]
     fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), pod in pod()) {
         let _ = nmi_guard::admission::review(&bytes, &Injector::default());
         let mut body = support::request(&pod).to_string().into_bytes();
@@ -233,6 +303,23 @@ proptest! {
         body.splice(at..at, bytes);
         let _ = nmi_guard::admission::review(&body, &Injector::default());
     }
+}
+
+/// The kubelet expands `$(NAME)` and `$$` in a command; only a script may have a dollar, and no such thing.
+fn assert_parameters_are_plain(command: &Value) {
+    let words: Vec<&str> =
+        command.as_array().into_iter().flatten().map(|word| word.as_str().unwrap()).collect();
+    for (index, word) in words.iter().enumerate() {
+        let is_script = index == 2 && words[..2] == ["sh", "-c"];
+        assert!(is_script || !word.contains('$'), "{words:?}");
+        let name = |rest: &str| rest.split(')').next().is_some_and(|name| name.bytes().all(is_name));
+        let expands = word.contains("$$") || word.split("$(").skip(1).any(name);
+        assert!(!expands, "{words:?}");
+    }
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
 }
 
 /// What the properties above take for granted: that the Pods made up do get injected.

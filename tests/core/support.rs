@@ -31,8 +31,12 @@ pub fn request(pod: &Value) -> Value {
 
 /// Reviews the creation of `pod` and applies the patch.
 pub fn of_pod(pod: &Value, policy: &Policy) -> Reviewed {
-    let injector = Injector::new(policy.clone());
-    let reviewed = review(request(pod).to_string().as_bytes(), &injector).unwrap();
+    by(&Injector::new(policy.clone()), pod)
+}
+
+/// The same, by an injector that may have made guards before.
+pub fn by(injector: &Injector, pod: &Value) -> Reviewed {
+    let reviewed = review(request(pod).to_string().as_bytes(), injector).unwrap();
     let answer: Value = serde_json::from_slice(&reviewed.response).unwrap();
     let response = &answer["response"];
     assert_eq!(response["uid"], "test-uid");

@@ -2,16 +2,15 @@
 
 mod args;
 mod certificates;
+mod in_use;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
 use nmi_guard::admission;
 use nmi_guard::config::{Config, POLL_INTERVAL, Reloader};
-use nmi_guard::mutate::Injector;
 use nmi_guard::observe::{Conditions, Metrics, init_logs};
 use nmi_guard::pki::CertificateStore;
 use nmi_guard::server::{Limits, Options, Parts, Reviewer, Server};
@@ -22,6 +21,7 @@ use tracing::{info, warn};
 use super::Outcome;
 use super::config_file::ConfigFile;
 pub(in crate::cli) use args::ServeArgs;
+use in_use::{InUse, find_version};
 
 /// Threads that serve. A review takes tens of microseconds, so two keep up with any API server, and
 /// each further one costs memory.
@@ -44,9 +44,9 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
 async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Outcome {
     // Before anything else, so that no signal meets the default handler once we have begun.
     let mut signals = Signals::new()?;
-    let injector = Arc::new(ArcSwap::from_pointee(Injector::new(config.policy.clone())));
+    let in_use = Arc::new(InUse::new(config.policy.clone()));
     let parts = Parts {
-        reviewer: reviewer(Arc::clone(&injector)),
+        reviewer: reviewer(Arc::clone(&in_use)),
         certificates: CertificateStore::default(),
         conditions: Conditions::default(),
         metrics: Metrics::default(),
@@ -61,9 +61,10 @@ async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Out
     // Its sender is dropped when this function returns, and the certificate's task ends.
     let (_running, shutdown) = watch::channel(false);
     certificates::supply(&config, &parts, shutdown).await?;
+    find_version(&config, Arc::clone(&in_use)).await?;
     if let (Some(path), Some(file)) = (args.config, file) {
         let Parts { conditions, metrics, .. } = parts.clone();
-        let publish = move |policy| injector.store(Arc::new(Injector::new(policy)));
+        let publish = move |policy| in_use.configure(policy);
         let reloader = Reloader::new(path, file.content, args.given, config, publish, conditions, metrics);
         tokio::spawn(reloader.run(POLL_INTERVAL));
     }
@@ -84,8 +85,8 @@ async fn serve(args: ServeArgs, file: Option<ConfigFile>, config: Config) -> Out
     }
 }
 
-fn reviewer(injector: Arc<ArcSwap<Injector>>) -> Arc<Reviewer> {
-    Arc::new(move |body| admission::review(body, &injector.load()))
+fn reviewer(in_use: Arc<InUse>) -> Arc<Reviewer> {
+    Arc::new(move |body| admission::review(body, &in_use.load()))
 }
 
 fn options(config: &Config) -> anyhow::Result<Options> {

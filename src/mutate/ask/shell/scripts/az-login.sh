@@ -1,0 +1,1 @@
+  timeout 60 az login --identity --allow-no-subscriptions --output none "$@"
