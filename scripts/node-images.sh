@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images of the node tests as tar files into the folder given: nmi-guard.tar, from the project's Dockerfile
-# and the static binaries in dist/; testapp.tar, a program without a file system around it; and documented.tar, which
-# has the shell and the wget that the documented checks need as well.
+# and the static binaries in dist/; testapp.tar, a program without a file system around it; health.tar, examples/health
+# likewise; and documented.tar, which has the shell and the programs that the documented checks need as well.
 set -euo pipefail
 folder=$(realpath -m "$1")
 cd "$(dirname "$0")/.."
@@ -19,8 +19,10 @@ cpu=$(uname -m)
 arch=$(case $cpu in aarch64) echo arm64 ;; *) echo amd64 ;; esac)
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 scripts/build.sh "$arch"
-RUSTFLAGS="-C target-feature=+crt-static" \
-  cargo build --locked --profile probe --target "$cpu-unknown-linux-gnu" --package nmi-guard-testapp
+export RUSTFLAGS="-C target-feature=+crt-static"
+cargo build --locked --profile probe --target "$cpu-unknown-linux-gnu" --package nmi-guard-testapp
+cargo build --locked --release --target "$cpu-unknown-linux-gnu" --example health
+built=${CARGO_TARGET_DIR:-target}/$cpu-unknown-linux-gnu
 
 mkdir -p "$folder"
 context=$(mktemp -d)
@@ -33,7 +35,7 @@ build() {
   run_buildah push --quiet "localhost/$1" "docker-archive:$folder/$2:docker.io/library/$1"
 }
 
-install -m 0755 "${CARGO_TARGET_DIR:-target}/$cpu-unknown-linux-gnu/probe/testapp" "$context/"
+install -m 0755 "$built/probe/testapp" "$built/release/examples/health" "$context/"
 cat >"$context/Dockerfile" <<'EOF'
 FROM scratch
 COPY testapp /testapp
@@ -51,10 +53,20 @@ COPY testapp /testapp
 COPY sh /bin/sh
 # busybox's own wget does not work without the C library's files.
 COPY testapp /bin/wget
+COPY testapp /bin/curl
+COPY testapp /bin/az
 STOPSIGNAL SIGKILL
 ENTRYPOINT ["/testapp"]
 CMD ["pause"]
 EOF
 build nmi-guard-documented:test documented.tar "$context"
+
+cat >"$context/Dockerfile" <<'EOF'
+FROM scratch
+COPY health /health
+STOPSIGNAL SIGKILL
+ENTRYPOINT ["/health"]
+EOF
+build nmi-guard-health:test health.tar "$context"
 build "nmi-guard:$version" nmi-guard.tar --platform "linux/$arch" --build-arg BINARIES=prebuilt \
   --build-arg "VERSION=$version" .
