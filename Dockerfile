@@ -30,7 +30,7 @@ RUN set -eu; \
     rustup target add "$target"; \
     export RUSTFLAGS="-C target-feature=+crt-static"; \
     cargo build --locked --release --target "$target" --bin nmi-guard; \
-    RUSTFLAGS="$RUSTFLAGS -C relocation-model=static" \
+    RUSTFLAGS="$RUSTFLAGS -C relocation-model=static -C link-arg=-Wl,--no-eh-frame-hdr" \
       cargo build --locked --profile probe --target "$target" --package nmi-probe; \
     install -D -t /binaries "target/$target/release/nmi-guard" "target/$target/probe/nmi-probe"
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::asked::Asked;
-use crate::duration;
-use crate::flags::{Flags, Known, read_value};
+use crate::flags::{Flags, Known};
 use crate::misuse::Misuse;
-use crate::target::{self, Header, Target};
+use crate::probes::{self, NamedProbe};
+use crate::target::{self, Target};
 use crate::wait::Patience;
 
 /// A command with its values.
@@ -80,27 +80,6 @@ pub struct ServeOptions {
     /// The probes that were wrapped.
     pub probes: Vec<NamedProbe>,
 }
-
-/// A wrapped probe that `serve` asks when it is asked itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedProbe {
-    /// `CONTAINER/readiness` or `CONTAINER/liveness`.
-    pub name: String,
-    /// What it asks.
-    pub target: Target,
-    /// The longest it may take.
-    pub timeout: Duration,
-}
-
-impl NamedProbe {
-    /// Whether it is a liveness probe; else it is a readiness probe.
-    pub fn is_liveness(&self) -> bool {
-        self.name.ends_with(LIVENESS)
-    }
-}
-
-const LIVENESS: &str = "/liveness";
-const READINESS: &str = "/readiness";
 
 /// The port of `serve`, out of the way of everything well known.
 const SERVE_PORT: u16 = 18085;
@@ -201,7 +180,7 @@ fn parse_then(flags: &Flags, wrapped: Option<Vec<OsString>>) -> Result<Then, Mis
         }
         (Some(mut target), None) => {
             for (_, value) in flags.in_order().filter(|(name, _)| *name == "--header") {
-                add_header(&mut target, value)?;
+                probes::add_header(&mut target, value)?;
             }
             Ok(Then::Ask(target))
         }
@@ -213,12 +192,6 @@ fn parse_wrapped(args: Vec<OsString>) -> Result<Then, Misuse> {
     let mut args = args.into_iter().skip(1);
     let program = args.next().filter(|program| !program.is_empty()).ok_or(Misuse::NoWrapped)?;
     Ok(Then::Become { program, args: args.collect() })
-}
-
-fn add_header(target: &mut Target, value: &str) -> Result<(), Misuse> {
-    let header = read_value("--header", value, target::HEADER_ALLOWED, Header::parse)?;
-    let misplaced = Misuse::Misplaced { flag: "--header", wants: "a target that begins with http://" };
-    if target.add_header(header) { Ok(()) } else { Err(misplaced) }
 }
 
 fn parse_wait(args: &[String]) -> Result<WaitOptions, Misuse> {
@@ -247,44 +220,8 @@ fn parse_serve(args: &[String]) -> Result<ServeOptions, Misuse> {
         port: flags.value("--listen-port", "a port from 0 to 65535", any_port)?.unwrap_or(SERVE_PORT),
         interval: flags.duration("--interval")?.unwrap_or(Duration::from_millis(interval)),
         attempt: flags.duration("--attempt-timeout")?.unwrap_or(Duration::from_millis(attempt)),
-        probes: parse_probes(&flags)?,
+        probes: probes::read(&flags)?,
     })
-}
-
-/// `--header` and `--probe-timeout` belong to the `--probe` before them.
-fn parse_probes(flags: &Flags) -> Result<Vec<NamedProbe>, Misuse> {
-    let mut probes: Vec<NamedProbe> = Vec::new();
-    for (flag, value) in flags.in_order() {
-        let last = || Misuse::Misplaced { flag, wants: "a --probe before it" };
-        match flag {
-            "--probe" => {
-                let probe = read_value(flag, value, PROBE_ALLOWED, parse_probe)?;
-                if probes.iter().any(|earlier| earlier.name == probe.name) {
-                    return Err(Misuse::ProbeTwice(probe.name));
-                }
-                probes.push(probe);
-            }
-            "--header" => add_header(&mut probes.last_mut().ok_or_else(last)?.target, value)?,
-            "--probe-timeout" => {
-                let timeout = read_value(flag, value, duration::ALLOWED, duration::parse)?;
-                probes.last_mut().ok_or_else(last)?.timeout = timeout;
-            }
-            _ => {}
-        }
-    }
-    Ok(probes)
-}
-
-const PROBE_ALLOWED: &str = "CONTAINER/readiness=TARGET or CONTAINER/liveness=TARGET, TARGET http://HOST:PORT/PATH, tcp://HOST:PORT or grpc://HOST:PORT/SERVICE, HOST an IP address or empty";
-
-fn parse_probe(text: &str) -> Option<NamedProbe> {
-    let (name, target) = text.split_once('=')?;
-    let container = name.strip_suffix(READINESS).or_else(|| name.strip_suffix(LIVENESS))?;
-    let of_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let fit = (1..=63).contains(&container.len()) && container.bytes().all(of_label);
-    let target = Target::parse(target)?;
-    // The kubelet's own default.
-    fit.then(|| NamedProbe { name: name.to_owned(), target, timeout: Duration::from_secs(1) })
 }
 
 fn any_port(text: &str) -> Option<u16> {

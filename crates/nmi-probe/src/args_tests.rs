@@ -4,6 +4,7 @@ use super::*;
 use crate::asked::Verify;
 use crate::flags::parse_port;
 use crate::help::HELP;
+use crate::target::Header;
 use std::num::NonZeroU16;
 
 fn parsed(line: &str) -> Result<Command, Misuse> {

@@ -30,6 +30,7 @@ pub mod json;
 pub mod jwt;
 pub mod misuse;
 pub mod original;
+pub mod probes;
 pub mod redirect;
 pub mod response;
 pub mod run;

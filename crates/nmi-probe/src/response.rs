@@ -21,8 +21,9 @@ pub const STRICT: Rules = Rules { limit: 4096, enough: None };
 pub const TOKEN: Rules = Rules { limit: 16_384, enough: None };
 
 /// How the answer of a wrapped probe is read: as leniently as by the kubelet, which reads 10 KiB of a body
-/// (`maxRespBodyLength` in pkg/probe/http/http.go of Kubernetes), and takes lines that end in a bare LF.
-pub const ORIGINAL: Rules = Rules { limit: 32_768, enough: Some(10_240) };
+/// (`maxRespBodyLength` in pkg/probe/http/http.go of Kubernetes), and takes lines that end in a bare LF. After
+/// a long head fewer are enough: sixteen such answers at once should not need more memory than the rest.
+pub const ORIGINAL: Rules = Rules { limit: 16_384, enough: Some(10_240) };
 
 /// One whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,17 +85,23 @@ impl Response {
     /// # Errors
     /// [`Malformed`] as soon as no further bytes could make an answer of these; `Ok(None)` while they could.
     pub fn read(bytes: &[u8], ended: bool, rules: Rules) -> Result<Option<Self>, Malformed> {
-        if !bytes.iter().zip(b"HTTP/1.").all(|(got, wanted)| got == wanted) {
-            return Err(Malformed::NotHttp);
-        }
-        let Some((head, rest)) = split_head(bytes, rules) else { return Ok(None) };
-        let (status_line, header_lines) = split_line(head, rules);
-        let status = parse_status(status_line)?;
-        if (100..200).contains(&status) && rules.enough.is_some() {
-            return Self::read(rest, ended, rules);
-        }
+        let is_full = bytes.len() >= rules.limit;
+        let mut bytes = bytes;
+        let (status, header_lines, rest) = loop {
+            if !bytes.iter().zip(b"HTTP/1.").all(|(got, wanted)| got == wanted) {
+                return Err(Malformed::NotHttp);
+            }
+            let Some((head, rest)) = split_head(bytes, rules) else { return Ok(None) };
+            let (status_line, header_lines) = split_line(head, rules);
+            let status = parse_status(status_line)?;
+            // An interim answer: the final one follows. NMI and IMDS give none.
+            if !(100..200).contains(&status) || rules.enough.is_none() {
+                break (status, header_lines, rest);
+            }
+            bytes = rest;
+        };
         let headers = parse_headers(header_lines, rules)?;
-        let body = if rules.enough.is_some_and(|enough| rest.len() >= enough) {
+        let body = if rules.enough.is_some_and(|enough| rest.len() >= enough || is_full) {
             Some(Vec::new())
         } else {
             read_body(Framing::of(status, &headers, rules)?, rest, ended, rules)?

@@ -153,3 +153,48 @@ fn no_mutation_makes_the_parser_panic_or_invent_bytes() {
         }
     }
 }
+
+fn original(bytes: &[u8]) -> Result<Option<u16>, Malformed> {
+    Response::read(bytes, false, ORIGINAL).map(|response| response.map(|response| response.status))
+}
+
+#[test]
+fn a_wrapped_probes_answer_may_have_bare_line_ends_and_interim_answers() {
+    assert_eq!(original(b"HTTP/1.1 200 OK\nA: b\nContent-Length: 0\n\n"), Ok(Some(200)));
+    assert_eq!(original(b"HTTP/1.1 200 OK\nContent-Length: 0\r\n\nHTTP/1.1\r\n\r\n"), Ok(Some(200)));
+    let early = b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(original(early), Ok(Some(500)));
+    // As many as fit in: no stack may run out over them.
+    assert_eq!(original(&b"HTTP/1.1 100\n\n".repeat(1170)), Ok(None));
+    let both = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(original(both), Ok(Some(200)));
+    assert_eq!(body(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n"), Ok(None), "by the strict rules");
+}
+
+#[test]
+fn of_a_wrapped_probes_body_the_start_is_enough() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+    assert_eq!(original(format!("{head}{}", "x".repeat(10_239)).as_bytes()), Ok(None));
+    assert_eq!(original(format!("{head}{}", "x".repeat(10_240)).as_bytes()), Ok(Some(200)));
+    let long = format!("HTTP/1.1 200 OK\r\nA: {}\r\nContent-Length: 1000000\r\n\r\n", "y".repeat(16_000));
+    assert_eq!(original(long.as_bytes()), Ok(None));
+    assert_eq!(original(format!("{long}{:x<384}", "").as_bytes()), Ok(Some(200)));
+}
+
+#[test]
+fn answers_that_never_have_a_body_are_whole_without_one() {
+    for status in [204, 304] {
+        let bytes = format!("HTTP/1.1 {status} X\r\n\r\n");
+        assert_eq!(body(bytes.as_bytes()), Ok(Some(Vec::new())), "{status}");
+    }
+}
+
+#[test]
+fn a_chunks_size_cannot_overflow() {
+    for rules in [STRICT, ORIGINAL] {
+        for size in ["ffffffffffffffff", "fffffffffffffffe", "10000000000000000"] {
+            let bytes = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nabc");
+            assert!(!matches!(Response::read(bytes.as_bytes(), true, rules), Ok(Some(_))), "{size}");
+        }
+    }
+}

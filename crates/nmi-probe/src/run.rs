@@ -4,17 +4,16 @@ use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process;
 
-use crate::args::{self, CheckOptions, Command, NamedProbe, ServeOptions, Then, WaitOptions};
+use crate::args::{self, CheckOptions, Command, ServeOptions, Then, WaitOptions};
 use crate::board::Matter;
 use crate::deadline::Deadline;
 use crate::guard::{self, Guard};
 use crate::help::HELP;
 use crate::misuse::Misuse;
 use crate::original::{self, Original};
+use crate::probes::NamedProbe;
 use crate::serve::{self, Probe, Service};
 use crate::{duration, install, text, wait};
 
@@ -24,6 +23,9 @@ pub const TERMINATION_LOG: &str = "NMI_GUARD_TERMINATION_LOG";
 /// Where Kubernetes looks for a container's last words unless its `terminationMessagePath` says otherwise.
 const DEFAULT_TERMINATION_LOG: &str = "/dev/termination-log";
 
+/// The longest quotation of a program's name.
+const PROGRAM: usize = 200;
+
 /// The exit status: guarded, or done.
 pub const SUCCESS: u8 = 0;
 /// The exit status: not guarded, or failed.
@@ -31,14 +33,19 @@ pub const FAILURE: u8 = 1;
 /// The exit status: the command line or the environment is wrong.
 pub const MISUSED: u8 = 2;
 
-/// Carries out the command of `args` (without the program's name), looking up environment variables with
-/// `variable`, and returns the exit status.
-pub fn run(args: impl IntoIterator<Item = OsString>, variable: impl Fn(&str) -> Option<OsString>) -> u8 {
+/// Carries out the command of `args` (without the program's name) and returns the exit status. Environment
+/// variables are looked up with `variable`. `exec` is to replace the process by a program with arguments, and
+/// returns, with the reason, only if that fails.
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+    exec: impl Fn(&OsStr, &[OsString]) -> io::Error,
+) -> u8 {
     let ended = args::parse(args).and_then(|command| match command {
         Command::Help => Ok(print(HELP.trim_end())),
         Command::Version => Ok(print(concat!("nmi-probe ", env!("CARGO_PKG_VERSION")))),
         Command::Install(directory) => Ok(run_install(&directory).unwrap_or_else(|words| fail(&words))),
-        Command::Check(options) => run_check(options, &variable),
+        Command::Check(options) => run_check(options, &variable, exec),
         Command::Wait(options) => run_wait(options, &variable),
         Command::Serve(options) => run_serve(options, &variable),
     });
@@ -55,7 +62,11 @@ fn run_install(directory: &Path) -> Result<u8, String> {
     }
 }
 
-fn run_check(options: CheckOptions, variable: impl Fn(&str) -> Option<OsString>) -> Result<u8, Misuse> {
+fn run_check(
+    options: CheckOptions,
+    variable: impl Fn(&str) -> Option<OsString>,
+    exec: impl Fn(&OsStr, &[OsString]) -> io::Error,
+) -> Result<u8, Misuse> {
     let guard = Guard::new(options.asked, &variable)?;
     // Before the question: misuse is told whatever the answer.
     let original = match options.then {
@@ -68,7 +79,10 @@ fn run_check(options: CheckOptions, variable: impl Fn(&str) -> Option<OsString>)
         return Ok(FAILURE);
     }
     if let Then::Become { program, args } = options.then {
-        return Ok(become_original(&program, &args));
+        // Becoming it keeps its output, its exit status and the kubelet's timeout.
+        let error = exec(&program, &args);
+        let program = text::quote(program.as_bytes(), PROGRAM);
+        return Ok(fail(&format!("guarded, but the original probe cannot be run: {program}: {error}")));
     }
     Ok(match original.map(|original| original.ask(deadline)) {
         None => print("guarded"),
@@ -78,14 +92,6 @@ fn run_check(options: CheckOptions, variable: impl Fn(&str) -> Option<OsString>)
             FAILURE
         }
     })
-}
-
-/// Becomes the probe that was wrapped, and so keeps its output, its exit status and the kubelet's timeout.
-/// Returns only if that fails.
-fn become_original(program: &OsStr, args: &[OsString]) -> u8 {
-    let error = process::Command::new(program).args(args).exec();
-    let program = text::quote(program.as_bytes(), 200);
-    fail(&format!("guarded, but the original probe cannot be run: {program}: {error}"))
 }
 
 fn run_wait(options: WaitOptions, variable: impl Fn(&str) -> Option<OsString>) -> Result<u8, Misuse> {

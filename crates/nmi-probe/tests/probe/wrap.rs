@@ -161,7 +161,7 @@ fn http_that_is_broken_fails() {
         while std::io::Write::write_all(stream, b"X-More: and more\r\n").is_ok() {}
     });
     let outcome = check_then(&format!("http://{}/", endless.address), &[]);
-    assert_failed(&outcome, &format!("{} answers in bad HTTP: it is over 32768 bytes", endless.address));
+    assert_failed(&outcome, &format!("{} answers in bad HTTP: it is over 16384 bytes", endless.address));
 }
 
 #[test]
