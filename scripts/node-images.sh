@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images of the node tests as tar files into the folder given: nmi-guard.tar, from the project's Dockerfile
 # and the static binaries in dist/; testapp.tar, a program without a file system around it; health.tar, examples/health
-# likewise; and documented.tar, which has the shell and the programs that the documented checks need as well.
+# with its libraries; and documented.tar, which has the shell and the programs that the documented checks need as well.
 set -euo pipefail
 folder=$(realpath -m "$1")
 cd "$(dirname "$0")/.."
@@ -19,10 +19,11 @@ cpu=$(uname -m)
 arch=$(case $cpu in aarch64) echo arm64 ;; *) echo amd64 ;; esac)
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 scripts/build.sh "$arch"
-export RUSTFLAGS="-C target-feature=+crt-static"
-cargo build --locked --profile probe --target "$cpu-unknown-linux-gnu" --package nmi-guard-testapp
-cargo build --locked --release --target "$cpu-unknown-linux-gnu" --example health
-built=${CARGO_TARGET_DIR:-target}/$cpu-unknown-linux-gnu
+RUSTFLAGS="-C target-feature=+crt-static" \
+  cargo build --locked --profile probe --target "$cpu-unknown-linux-gnu" --package nmi-guard-testapp
+# As the tests are built, so that nothing else has to be.
+cargo build --locked --example health
+built=${CARGO_TARGET_DIR:-target}
 
 mkdir -p "$folder"
 context=$(mktemp -d)
@@ -35,7 +36,7 @@ build() {
   run_buildah push --quiet "localhost/$1" "docker-archive:$folder/$2:docker.io/library/$1"
 }
 
-install -m 0755 "$built/probe/testapp" "$built/release/examples/health" "$context/"
+install -m 0755 "$built/$cpu-unknown-linux-gnu/probe/testapp" "$context/"
 cat >"$context/Dockerfile" <<'EOF'
 FROM scratch
 COPY testapp /testapp
@@ -61,9 +62,15 @@ CMD ["pause"]
 EOF
 build nmi-guard-documented:test documented.tar "$context"
 
+mkdir "$context/health"
+strip -o "$context/health/health" "$built/debug/examples/health"
+# The libraries that it was linked with.
+ldd "$built/debug/examples/health" | grep -o '/[^ ]*' | while read -r library; do
+  install -D "$library" "$context/health/$library"
+done
 cat >"$context/Dockerfile" <<'EOF'
 FROM scratch
-COPY health /health
+COPY health /
 STOPSIGNAL SIGKILL
 ENTRYPOINT ["/health"]
 EOF

@@ -283,9 +283,8 @@ impl Pods {
     ) -> Result<()> {
         let watch = &world.watch;
         let is_kept = |pod: &&Pod| kept(pod).under(setting);
-        let what = |pod: &Pod, what: &str| {
-            format!("{what}: {}, {:?}, {setting:?}", pod.strategy.name, pod.who)
-        };
+        let what =
+            |pod: &Pod, what: &str| format!("{what}: {}, {:?}, {setting:?}", pod.strategy.name, pod.who);
         for pod in self.pods.iter().filter(is_kept) {
             watch.until(&what(pod, "not Ready"), &pod.uid, since, 2 * SOON, |state| !state.ready).await?;
         }
@@ -318,13 +317,16 @@ fn pod(strategy: &Strategy, who: Who, name: &str) -> Value {
     if who == Who::Ours {
         add_app(strategy.app, &mut pod);
         let pod = annotated(pod, strategy.settings);
-        return annotated(pod, &[
-            ("init-interval", "1"),
-            ("readiness-period-seconds", "2"),
-            ("liveness-period-seconds", "2"),
-            ("liveness-initial-delay-seconds", "5"),
-            ("liveness-failure-threshold", "3"),
-        ]);
+        return annotated(
+            pod,
+            &[
+                ("init-interval", "1"),
+                ("readiness-period-seconds", "2"),
+                ("liveness-period-seconds", "2"),
+                ("liveness-initial-delay-seconds", "5"),
+                ("liveness-failure-threshold", "3"),
+            ],
+        );
     }
     (strategy.by_hand)(&mut pod);
     let container = &mut pod["spec"]["containers"][0];

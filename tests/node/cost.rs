@@ -45,7 +45,10 @@ pub async fn a_check_by_the_sidecar_costs_a_fraction_of_one_by_exec(world: &Worl
     // An exec starts a process in the container, which is nearly all of its cost whatever it runs. The aims are 1.05,
     // and a twentieth; the rest is room for other things that happen on the machine meanwhile.
     ensure!(native < floor * 1.3, "native costs {native:.1} ms, a program that ends at once {floor:.1} ms");
-    ensure!(by_sidecar < by_hand / 10.0, "the sidecar costs {by_sidecar:.1} ms, the probe by hand {by_hand:.1} ms");
+    ensure!(
+        by_sidecar < by_hand / 10.0,
+        "the sidecar costs {by_sidecar:.1} ms, the probe by hand {by_hand:.1} ms"
+    );
     ensure!(memory < SIDECAR_KIB, "a sidecar takes {memory} KiB");
     Ok(())
 }

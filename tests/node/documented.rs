@@ -43,7 +43,8 @@ fn exec_probes(pod: &mut Value, script: &str) {
 
 /// "Check NMI health with an init Container".
 pub fn add_init_container(pod: &mut Value) {
-    let script = "until wget -qO- $HOST_IP:8085/healthz; do echo waiting for NMI probe startup; sleep 2; done";
+    let script =
+        "until wget -qO- $HOST_IP:8085/healthz; do echo waiting for NMI probe startup; sleep 2; done";
     init_container(pod, script);
 }
 

@@ -25,8 +25,7 @@ pub enum Guard {
 }
 
 impl Guard {
-    pub const ALL: [Self; 5] =
-        [Self::None, Self::InitOnly, Self::ProbesOnly, Self::Injected, Self::Native];
+    pub const ALL: [Self; 5] = [Self::None, Self::InitOnly, Self::ProbesOnly, Self::Injected, Self::Native];
     /// Those that are nmi-guard's.
     pub const OURS: [Self; 2] = [Self::Injected, Self::Native];
 
@@ -91,11 +90,14 @@ pub fn with_empty_probes(name: &str) -> Value {
 /// `pod`, whose application does nothing, with checks that begin at once and run every `period` seconds.
 pub fn checked_often(pod: Value, period: u32) -> Value {
     let text = period.to_string();
-    let mut pod = annotated(pod, &[
-        ("readiness-period-seconds", &text),
-        ("liveness-period-seconds", &text),
-        ("liveness-initial-delay-seconds", "0"),
-    ]);
+    let mut pod = annotated(
+        pod,
+        &[
+            ("readiness-period-seconds", &text),
+            ("liveness-period-seconds", &text),
+            ("liveness-initial-delay-seconds", "0"),
+        ],
+    );
     let container = &mut pod["spec"]["containers"][0];
     container["args"] = json!(["pause"]);
     for probe in ["readinessProbe", "livenessProbe"] {
