@@ -12,8 +12,13 @@ use crate::watch::State;
 use crate::world::{SOON, World};
 
 /// How many Pods of each guard.
-const SIZES: [(Guard, usize); 4] =
-    [(Guard::None, 2), (Guard::InitOnly, 2), (Guard::ProbesOnly, 5), (Guard::Injected, 5)];
+const SIZES: [(Guard, usize); 5] = [
+    (Guard::None, 2),
+    (Guard::InitOnly, 2),
+    (Guard::ProbesOnly, 5),
+    (Guard::Injected, 5),
+    (Guard::Native, 5),
+];
 
 /// The time between the creation of two Pods with the same guard. Probes run at intervals from the start of their
 /// container, so Pods that start together would all notice at once, early or late.
@@ -37,7 +42,7 @@ impl Cohort {
         for number in 0..largest {
             turn.tick().await;
             for (guard, _) in SIZES.into_iter().filter(|(_, size)| number < *size) {
-                let name = format!("{}-{number}", guard.name().replace(' ', "-"));
+                let name = format!("{}-{number}", guard.pod_name());
                 members.push((guard, world.create(&namespace, &guard.pod(&name)).await?));
             }
         }

@@ -7,7 +7,7 @@ use nmi_guard_testbed::nmi::{self, Mode};
 
 use crate::cohort::Cohort;
 use crate::exposure::Exposure;
-use crate::pods::Guard;
+use crate::pods::{Guard, SIDECAR};
 use crate::world::World;
 
 /// One readiness period, one timeout, and what a busy machine takes to notice.
@@ -39,7 +39,7 @@ pub async fn by_a_flushed_rule(world: &World) -> Result<()> {
         .await?;
     cohort.until_ready(world, active).await?;
     cohort.never(world, Guard::ProbesOnly, "not Ready", lost, |state| !state.ready)?;
-    cohort.never_restarted(world, Guard::Injected, lost)?;
+    never_restarted(world, &cohort, lost)?;
     report(world, &cohort, event, lost);
     world.keep(MODULE, cohort);
     Ok(())
@@ -53,7 +53,7 @@ pub async fn by_sigkill(world: &World) -> Result<()> {
     world.take_nmi().context("NMI does not run")?.kill();
     until_restarted(world, &cohort, lost).await?;
     check_noticed(world, &cohort, lost)?;
-    explained(world, &cohort, "Readiness probe failed: not guarded: nothing listens at ").await?;
+    explained(world, &cohort, "nothing listens at ").await?;
     report(world, &cohort, event, lost);
     back(world, &cohort).await?;
     world.keep(MODULE, cohort);
@@ -71,7 +71,7 @@ pub async fn by_a_rolling_update(world: &World) -> Result<()> {
     check_noticed(world, &cohort, lost)?;
     check_exposed(world, &cohort, lost)?;
     cohort.until_ready(world, active).await?;
-    cohort.never_restarted(world, Guard::Injected, lost)?;
+    never_restarted(world, &cohort, lost)?;
     report(world, &cohort, event, lost);
     world.keep(MODULE, cohort);
     Ok(())
@@ -106,15 +106,20 @@ async fn ready_cohort(world: &World) -> Result<Cohort> {
 
 /// Waits until the liveness probes have given up.
 async fn until_restarted(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
-    for guard in [Guard::ProbesOnly, Guard::Injected] {
+    for guard in [Guard::ProbesOnly, Guard::Injected, Guard::Native] {
         cohort.until_restarted(world, guard, lost).await?;
     }
     Ok(())
 }
 
+/// That what lasts for less than the liveness probes' patience has restarted none of nmi-guard's Pods.
+fn never_restarted(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
+    Guard::OURS.into_iter().try_for_each(|guard| cohort.never_restarted(world, guard, lost))
+}
+
 /// That nmi-guard's Pods have noticed in time, and the others not at all.
 fn check_noticed(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
-    for uid in cohort.with(Guard::Injected) {
+    for uid in Guard::OURS.into_iter().flat_map(|guard| cohort.with(guard)) {
         let noticed = world.watch.first(uid, lost, |state| !state.ready).context("a Pod stayed Ready")?;
         ensure!(noticed <= NOTICED, "a Pod was Ready for {noticed:?} more, not {NOTICED:?}");
     }
@@ -126,21 +131,30 @@ fn check_noticed(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
 
 /// That nmi-guard's Pods got few tokens of IMDS while they were Ready.
 fn check_exposed(world: &World, cohort: &Cohort, lost: Instant) -> Result<()> {
-    let mut exposures = cohort.exposures(world, Guard::Injected, lost);
-    exposures.sort_unstable();
-    let median = exposures[exposures.len() / 2];
-    ensure!(median.ready <= EXPOSED, "more than {EXPOSED} tokens of IMDS while Ready: {exposures:?}");
+    for guard in Guard::OURS {
+        let mut exposures = cohort.exposures(world, guard, lost);
+        exposures.sort_unstable();
+        let (name, median) = (guard.name(), exposures[exposures.len() / 2]);
+        ensure!(median.ready <= EXPOSED, "{name}: more than {EXPOSED} tokens while Ready: {exposures:?}");
+    }
     // The others show that there was something to be had.
     let unguarded = cohort.exposures(world, Guard::None, lost);
     ensure!(unguarded.iter().all(|exposure| *exposure > Exposure::default()), "{unguarded:?}");
     Ok(())
 }
 
-/// That an event of the namespace says what was wrong. The kubelet reports about 25 events of one Pod, then no more for
-/// minutes: only the first tests that share Pods can ask for this.
-async fn explained(world: &World, cohort: &Cohort, text: &str) -> Result<()> {
+/// That the Pods say why they were not Ready: an exec probe in an event; with a sidecar, whose probes' events have room for a
+/// status only, the sidecar's log. The kubelet reports about 25 events of one Pod, then no more for minutes: only the
+/// first tests that share Pods can ask for this.
+async fn explained(world: &World, cohort: &Cohort, why: &str) -> Result<()> {
     let warnings = world.warnings(&cohort.namespace).await?;
-    ensure!(warnings.iter().any(|warning| warning.contains(text)), "no event says {text:?}: {warnings:#?}");
+    let event = format!("Readiness probe failed: not guarded: {why}");
+    for text in [&event, "Readiness probe failed: HTTP probe failed with statuscode: 503"] {
+        ensure!(warnings.iter().any(|warning| warning.contains(text)), "none says {text:?}: {warnings:#?}");
+    }
+    let name = format!("{}-0", Guard::Injected.pod_name());
+    let log = world.node.api.kubectl_text(["logs", &name, "-n", &cohort.namespace, "-c", SIDECAR])?;
+    ensure!(log.contains(&format!("not guarded: {why}")), "the sidecar does not say {why:?}: {log}");
     Ok(())
 }
 

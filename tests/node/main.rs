@@ -6,6 +6,7 @@
 //! `make test` runs them, and `make node-test` runs nothing else.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod claims;
 mod cohort;
 mod cost;
 mod documented;
@@ -17,6 +18,7 @@ mod operation;
 mod pods;
 mod report;
 mod shapes;
+mod sidecar;
 mod start;
 mod watch;
 mod workloads;
@@ -58,7 +60,12 @@ macro_rules! tests {
 /// One row after the other, in this order since a run is shortest so; the tests of one row side by side.
 const TESTS: &[&[Test]] = &tests![
     [start::with_nmi_pods_are_ready],
-    [shapes::all_kinds_of_pods_are_ready, workloads::every_kind_of_workload_is_guarded],
+    [
+        shapes::all_kinds_of_pods_are_ready,
+        workloads::every_kind_of_workload_is_guarded,
+        sidecar::a_job_completes_with_it
+    ],
+    [sidecar::it_ends_with_its_pod],
     [lost::by_a_flushed_rule],
     [lost::by_sigkill],
     [lost::by_a_rolling_update],
@@ -68,9 +75,11 @@ const TESTS: &[&[Test]] = &tests![
         operation::no_pod_is_refused_during_update_rotation_and_the_end_of_a_replica
     ],
     [start::in_standard_mode_pods_are_ready],
+    [sidecar::a_mesh_that_rewrites_probes_changes_nothing],
+    [claims::every_strategy_does_what_is_claimed],
     [operation::a_killed_replica_is_back],
     [operation::uninstalling_leaves_nothing_behind],
-    [cost::a_check_costs_about_what_the_documented_one_does],
+    [cost::a_check_by_the_sidecar_costs_a_fraction_of_one_by_exec],
 ];
 
 /// The last test, which looks at what the others have found.

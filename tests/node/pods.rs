@@ -3,6 +3,9 @@
 use nmi_guard_testbed::images;
 use serde_json::{Value, json};
 
+/// The container in which nmi-guard asks for the whole Pod.
+pub const SIDECAR: &str = "nmi-guard-sidecar";
+
 /// How often the application asks for a token.
 pub const ASKS_EACH: &str = "200";
 
@@ -15,12 +18,16 @@ pub enum Guard {
     InitOnly,
     /// By its probes.
     ProbesOnly,
-    /// By nmi-guard.
+    /// By nmi-guard, as it does unless it is told otherwise: by its sidecar.
     Injected,
+    /// By nmi-guard's probe binary, run by exec probes.
+    Native,
 }
 
 impl Guard {
-    pub const ALL: [Self; 4] = [Self::None, Self::InitOnly, Self::ProbesOnly, Self::Injected];
+    pub const ALL: [Self; 5] = [Self::None, Self::InitOnly, Self::ProbesOnly, Self::Injected, Self::Native];
+    /// Those that are nmi-guard's.
+    pub const OURS: [Self; 2] = [Self::Injected, Self::Native];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -28,7 +35,13 @@ impl Guard {
             Self::InitOnly => "init container by hand",
             Self::ProbesOnly => "probes by hand",
             Self::Injected => "nmi-guard",
+            Self::Native => "nmi-guard, method native",
         }
+    }
+
+    /// What its Pods are called, before a number.
+    pub fn pod_name(self) -> String {
+        self.name().replace(", ", "-").replace(' ', "-")
     }
 
     /// A Pod with this guard.
@@ -36,13 +49,21 @@ impl Guard {
         let mut pod = guarded(name);
         match self {
             Self::Injected => return pod,
+            Self::Native => return annotated(pod, &[("method", "native")]),
             Self::None => {}
             Self::InitOnly => crate::documented::add_init_container(&mut pod),
             Self::ProbesOnly => crate::documented::add_probes(&mut pod),
         }
-        pod["metadata"]["annotations"] = json!({"nmi-guard.io/inject": "false"});
-        pod
+        annotated(pod, &[("inject", "false")])
     }
+}
+
+/// `pod` with these settings of nmi-guard besides.
+pub fn annotated(mut pod: Value, settings: &[(&str, &str)]) -> Value {
+    for (key, value) in settings {
+        pod["metadata"]["annotations"][format!("nmi-guard.io/{key}")] = json!(value);
+    }
+    pod
 }
 
 /// A Pod that nmi-guard guards, of an image that has nothing but one program in it.
@@ -57,17 +78,26 @@ pub fn guarded(name: &str) -> Value {
     })
 }
 
-/// A Pod that does nothing, with this guard, whose checks begin at once and run every `period` seconds.
-pub fn checked_often(guard: Guard, name: &str, period: u32) -> Value {
-    let mut pod = guard.pod(name);
-    let period_text = period.to_string();
-    if guard == Guard::Injected {
-        pod["metadata"]["annotations"] = json!({
-            "nmi-guard.io/readiness-period-seconds": period_text,
-            "nmi-guard.io/liveness-period-seconds": period_text,
-            "nmi-guard.io/liveness-initial-delay-seconds": "0",
-        });
+/// A Pod whose probes run a program that ends at once: what any check by exec costs at least.
+pub fn with_empty_probes(name: &str) -> Value {
+    let mut pod = Guard::ProbesOnly.pod(name);
+    for probe in ["readinessProbe", "livenessProbe"] {
+        pod["spec"]["containers"][0][probe]["exec"]["command"] = json!(["/testapp", "nothing"]);
     }
+    pod
+}
+
+/// `pod`, whose application does nothing, with checks that begin at once and run every `period` seconds.
+pub fn checked_often(pod: Value, period: u32) -> Value {
+    let text = period.to_string();
+    let mut pod = annotated(
+        pod,
+        &[
+            ("readiness-period-seconds", &text),
+            ("liveness-period-seconds", &text),
+            ("liveness-initial-delay-seconds", "0"),
+        ],
+    );
     let container = &mut pod["spec"]["containers"][0];
     container["args"] = json!(["pause"]);
     for probe in ["readinessProbe", "livenessProbe"] {

@@ -16,6 +16,16 @@ const FOLDER: &str = "NMI_GUARD_NODE_REPORT";
 
 /// The name of the README's table.
 const TABLE: &str = "what happens on a node";
+/// What the tables' first columns are called.
+const EVENT: &str = "what happens";
+const STRATEGY: &str = "strategy";
+/// The head of the table of the experiment's claims, after the strategy.
+const CLAIMS: [&str; 4] = [
+    "NMI absent at start: claimed / by hand / nmi-guard",
+    "NMI lost at run time: claimed / by hand / nmi-guard",
+    "no label, NMI up: claimed / by hand",
+    "no label, NMI down: claimed / by hand",
+];
 /// What stands where there is nothing to compare.
 const NOTHING: &str = "–";
 
@@ -43,6 +53,7 @@ pub struct Report {
 struct Found {
     rows: Vec<Row>,
     notes: Vec<(&'static str, String)>,
+    claims: Vec<(&'static str, [String; CLAIMS.len()])>,
     said: Vec<String>,
 }
 
@@ -55,6 +66,11 @@ impl Report {
     /// What became of guarded Pods, or of nmi-guard, at an event that is not compared.
     pub fn note(&self, event: &'static str, outcome: String) {
         self.found().notes.push((event, outcome));
+    }
+
+    /// Whether the Pods of a strategy were kept from serving.
+    pub fn claim(&self, strategy: &'static str, outcomes: [String; CLAIMS.len()]) {
+        self.found().claims.push((strategy, outcomes));
     }
 
     /// A sentence above the table.
@@ -105,17 +121,25 @@ impl Report {
                 events.push(row.event);
             }
         }
-        let mut text = line("what happens", Guard::ALL.map(Guard::name));
+        let mut text = line(EVENT, Guard::ALL.map(Guard::name));
         text += &line("---", ["---"; Guard::ALL.len()]);
         for event in events {
             let of = |guard| found.rows.iter().find(|row| row.event == event && row.guard == guard);
             text += &line(event, Guard::ALL.map(|guard| of(guard).map_or(NOTHING, |row| &row.outcome)));
         }
         text += "\n";
-        text += &line("what happens", ["what becomes of guarded Pods, or of nmi-guard"]);
+        text += &line(EVENT, ["what becomes of guarded Pods, or of nmi-guard"]);
         text += &line("---", ["---"]);
         for (event, outcome) in &found.notes {
             text += &line(event, [outcome]);
+        }
+        if !found.claims.is_empty() {
+            text += "\n";
+            text += &line(STRATEGY, CLAIMS);
+            text += &line("---", ["---"; CLAIMS.len()]);
+        }
+        for (strategy, outcomes) in &found.claims {
+            text += &line(strategy, outcomes.each_ref().map(String::as_str));
         }
         text
     }
@@ -131,7 +155,7 @@ fn shape(tables: &str) -> BTreeSet<String> {
     let lines = tables.lines().filter(|line| line.starts_with('|'));
     lines
         .map(|line| match line.split('|').nth(1).unwrap_or_default().trim() {
-            "what happens" => line.to_owned(),
+            EVENT | STRATEGY => line.to_owned(),
             first => format!("{first}: {} cells", line.split('|').count()),
         })
         .collect()

@@ -34,12 +34,12 @@ pub async fn without_nmi_only_a_job_under_way_runs(world: &World) -> Result<()> 
     // The others show that the kubelet has had the time.
     cohort.until(world, Guard::None, "Ready", created, |state| state.ready).await?;
     cohort.until_restarted(world, Guard::ProbesOnly, created).await?;
-    for guard in [Guard::InitOnly, Guard::Injected] {
+    for guard in [Guard::InitOnly, Guard::Injected, Guard::Native] {
         cohort.until(world, guard, "waiting", created, |state| state.initializing).await?;
         cohort.never(world, guard, "running", created, |state| state.started)?;
     }
     cohort.never(world, Guard::ProbesOnly, "Ready", created, |state| state.ready)?;
-    for name in ["nmi-guard-0", "nmi-guard-4"] {
+    for name in ["nmi-guard-0", "nmi-guard-4", "nmi-guard-method-native-0"] {
         let log =
             world.node.api.kubectl_text(["logs", name, "-n", &cohort.namespace, "-c", "nmi-guard-init"])?;
         ensure!(log.contains(":8085 (connection refused)"), "the log does not say what it waits for: {log}");
@@ -58,8 +58,10 @@ pub async fn without_nmi_only_a_job_under_way_runs(world: &World) -> Result<()> 
         let outcome = format!("{ready}; {tokens}");
         world.report.row("NMI is absent at start, and comes after a minute", guard, outcome);
     }
-    for exposure in cohort.exposures(world, Guard::Injected, created) {
-        ensure!(exposure == Exposure::default(), "nmi-guard let the application ask IMDS: {exposure:?}");
+    for guard in Guard::OURS {
+        for exposure in cohort.exposures(world, guard, created) {
+            ensure!(exposure == Exposure::default(), "{} let it ask IMDS: {exposure:?}", guard.name());
+        }
     }
     workloads::long_job_completes(world, &namespace).await
 }

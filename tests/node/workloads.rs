@@ -88,7 +88,7 @@ fn template(args: &[&str], restart_policy: &str) -> Value {
 }
 
 /// Waits until a Pod of the workload `kind` is as `is` wants it, and guarded.
-async fn until_guarded(
+pub async fn until_guarded(
     world: &World,
     namespace: &str,
     kind: &str,

@@ -63,7 +63,7 @@ impl World {
         let node = Node::start(enclosure, &images::tars()?, images::APP).await?;
         let report = Report::default();
         report.say(format!("node Ready after {:.1} s", start.elapsed().as_secs_f64()));
-        let imds = FakeImds::start(Identities { system: true, user: vec![CLIENT_ID.to_owned()] }).await?;
+        let imds = FakeImds::start(identities_of_node()).await?;
         build.install_resources(&node)?;
         let watch = Watch::start(node.api.client());
         let world = Self {
@@ -105,8 +105,9 @@ impl World {
     }
 
     /// Undoes what the last test did, for one of `module`: Pods are gone but those kept for it, nmi-guard is installed
-    /// by default, and NMI is Active.
+    /// by default, the node has its identities, and NMI is Active.
     pub async fn restore(&self, module: &str) -> Result<()> {
+        self.imds.set_identities(identities_of_node());
         let kept = locked(&self.kept).take_if(|kept| kept.0 == module);
         let kept_namespace = kept.as_ref().map(|kept| kept.1.namespace.clone());
         *locked(&self.kept) = kept;
@@ -265,6 +266,11 @@ impl World {
             self.node.log_tail(),
         )
     }
+}
+
+/// A system-assigned one, and that of the Pods.
+fn identities_of_node() -> Identities {
+    Identities { system: true, user: vec![CLIENT_ID.to_owned()] }
 }
 
 /// What `mutex` holds, also after a test has panicked.
