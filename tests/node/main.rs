@@ -20,6 +20,7 @@ mod report;
 mod shapes;
 mod sidecar;
 mod start;
+mod strategies;
 mod watch;
 mod workloads;
 mod world;
