@@ -99,9 +99,9 @@ impl Pods {
         Ok(Self { created, pods })
     }
 
-    /// That each of them is kept from serving as it should under this setting, which began at `since`. Those that
-    /// are not have to be Ready; those whose probes keep them have to be restarted, and by then to have been
-    /// Ready only if they were at `since`.
+    /// That each of them is kept from serving as it should under this setting, which began at `since`: by an init
+    /// container that waits, or by probes, which are not Ready and restart it. Until the last has been, none may have
+    /// been Ready again. All others have to be Ready.
     async fn check(
         &self,
         world: &World,
@@ -117,12 +117,14 @@ impl Pods {
             watch.until(&what(pod, "not Ready"), &pod.uid, since, 2 * SOON, |state| !state.ready).await?;
         }
         let unready = Instant::now();
-        for pod in self.pods.iter().filter(is_kept).filter(|pod| pod.strategy.goes_on()) {
-            let started = watch.state(&pod.uid).started;
-            eventually(&what(pod, "restarted"), 2 * SOON, async || {
-                let restarted = watch.restarted(&pod.uid, since).is_some();
-                // nmi-guard's init container may wait as well: then nothing is there to be restarted.
-                ensure!(restarted || !started, "it is {:?}", watch.state(&pod.uid));
+        for pod in self.pods.iter().filter(is_kept) {
+            eventually(&what(pod, "restarted, or waiting in its init container"), 2 * SOON, async || {
+                let state = watch.state(&pod.uid);
+                let is_waiting = pod.strategy.waits(pod.who)
+                    && !state.started
+                    && watch.first(&pod.uid, since, |state| state.initializing).is_some();
+                let is_restarted = watch.restarted(&pod.uid, since).is_some();
+                ensure!(is_waiting || is_restarted, "it is {state:?}");
                 Ok(())
             })
             .await?;

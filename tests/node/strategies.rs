@@ -171,9 +171,10 @@ pub enum Who {
 }
 
 impl Strategy {
-    /// Whether its checks go on after the start.
-    pub fn goes_on(&self) -> bool {
-        !self.name.ends_with("init container")
+    /// Whether an init container of this Pod waits.
+    pub fn waits(&self, who: Who) -> bool {
+        // nmi-guard's does so for applications that check for themselves as well.
+        self.name.ends_with("init container") || (who == Who::Ours && self.app != App::Silent)
     }
 
     /// One of its Pods, with probes that are quick to begin and to give up.
