@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Probe;
 use serde_json::{Map, Value};
 
-use super::ask::{self, Original, Place, Why, Wrapped};
+use super::ask::{self, KUBERNETES_TIMEOUT, Original, Place, Why, Wrapped};
 use super::env;
 use super::fragment::{Fragment, Part, Parts};
 use super::patch::{Patch, Payload};
@@ -134,7 +134,7 @@ fn wrapped(
     let place = Place {
         container: &container.name,
         kind,
-        theirs: u32::try_from(read.timeout_seconds).ok().filter(|seconds| *seconds > 0),
+        theirs: u32::try_from(read.timeout_seconds).ok().filter(|seconds| *seconds > KUBERNETES_TIMEOUT),
         ours: timing(&plan.settings, kind).timeout,
     };
     let wrapped = ask::asker(plan).wrap(question, Original::of(&read, container)?, &place)?;

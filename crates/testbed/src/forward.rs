@@ -18,6 +18,7 @@ pub async fn from_socket(path: &Path, address: &str) -> Result<()> {
         let address = address.to_owned();
         tokio::spawn(async move {
             let mut far = TcpStream::connect(address).await?;
+            far.set_nodelay(true)?;
             copy_bidirectional(&mut near, &mut far).await
         });
     }
@@ -30,6 +31,7 @@ pub async fn from_socket(path: &Path, address: &str) -> Result<()> {
 pub async fn to_socket(listener: TcpListener, path: &Path) -> Result<()> {
     loop {
         let (mut near, _) = listener.accept().await?;
+        near.set_nodelay(true)?;
         let path = path.to_owned();
         tokio::spawn(async move {
             let mut far = UnixStream::connect(path).await?;

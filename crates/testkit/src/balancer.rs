@@ -63,6 +63,8 @@ async fn accept(listener: TcpListener, backends: Arc<Mutex<Vec<SocketAddr>>>) {
 async fn forward(mut client: TcpStream, candidates: Vec<SocketAddr>) {
     for backend in candidates {
         if let Ok(mut server) = TcpStream::connect(backend).await {
+            // Else a small piece waits for the other side's acknowledgement, 40 ms.
+            let _ = (client.set_nodelay(true), server.set_nodelay(true));
             // Either side may reset the connection: what the other one sees is all that counts.
             let _ = copy_bidirectional(&mut client, &mut server).await;
             return;

@@ -73,7 +73,8 @@ pub(super) struct Place<'a> {
     pub container: &'a str,
     /// Which probe of it.
     pub kind: ProbeKind,
-    /// Its time in seconds, where it says one.
+    /// Its time in seconds, where it says one. The API server has put in its default before we see a probe, so that
+    /// counts as none.
     pub theirs: Option<u32>,
     /// The time of ours.
     pub ours: Seconds,
@@ -86,8 +87,8 @@ impl Place<'_> {
     }
 }
 
-/// `timeoutSeconds` of a probe that says none.
-const KUBERNETES_TIMEOUT: u32 = 1;
+/// `timeoutSeconds` of a probe that says none, in seconds.
+pub(super) const KUBERNETES_TIMEOUT: u32 = 1;
 
 /// A probe that asks twice.
 pub(super) struct Wrapped {
