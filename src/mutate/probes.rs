@@ -39,7 +39,7 @@ impl<'a> Probes<'_, 'a> {
     /// of them asks by the method.
     pub fn add(&mut self, of: Of<'_, 'a>, injected: &mut Vec<&'static str>) -> bool {
         let mut asks = false;
-        for kind in [ProbeKind::Readiness, ProbeKind::Liveness] {
+        for kind in ProbeKind::ALL {
             let Some(asked) = of.guarded.question(kind) else { continue };
             let is_placed = match (kind.is_in(of.container), self.plan.settings.existing_probes, asked) {
                 (false, _, _) | (true, ExistingProbes::Replace, _) => self.place(of, kind, asked),

@@ -120,7 +120,8 @@ impl<'p> Plan<'p> {
         if let (true, Some(drawback)) = (advice, strategy.drawback()) {
             told.push(Warning::NotRecommended { strategy, drawback });
         }
-        let mut asked = self.asked_at_start().into_iter().chain(self.asked_in_probes(pod));
+        let mut asked =
+            self.at_start.as_ref().and_then(AtStart::question).into_iter().chain(self.asked_in_probes(pod));
         if asked.any(|question| method.leaves_out_interception(question)) {
             told.push(Warning::InterceptionNotChecked { method });
         }
@@ -133,18 +134,10 @@ impl<'p> Plan<'p> {
         told
     }
 
-    /// What the method will be asking before the start.
-    fn asked_at_start(&self) -> Option<&Question> {
-        match &self.at_start {
-            Some(AtStart::Ask(question)) => Some(question),
-            Some(AtStart::AzLogin(_)) | None => None,
-        }
-    }
-
     /// What the method will be asking in probes.
     fn asked_in_probes(&self, pod: &Pod<'_>) -> impl Iterator<Item = &Question> {
         let existing = self.settings.existing_probes;
-        let asked = self.guarded.iter().flat_map(|guarded| KINDS.map(|kind| (guarded, kind)));
+        let asked = self.guarded.iter().flat_map(|guarded| ProbeKind::ALL.map(|kind| (guarded, kind)));
         asked.filter_map(move |(guarded, kind)| {
             let container = pod.spec.containers.get(guarded.index)?;
             guarded.asked(kind).filter(|_| existing.make_room(kind.is_in(container)))
@@ -152,11 +145,9 @@ impl<'p> Plan<'p> {
     }
 }
 
-const KINDS: [ProbeKind; 2] = [ProbeKind::Readiness, ProbeKind::Liveness];
-
 /// What is for a method to ask in probes, whether they are there already or not; readiness first.
 fn questions(guarded: &[Guarded]) -> impl Iterator<Item = &Question> {
-    KINDS.into_iter().flat_map(|kind| guarded.iter().filter_map(move |guarded| guarded.asked(kind)))
+    ProbeKind::ALL.into_iter().flat_map(|kind| guarded.iter().filter_map(move |guarded| guarded.asked(kind)))
 }
 
 /// What is asked, and by which method.
@@ -186,10 +177,7 @@ impl Asked {
         }
         let for_probes = questions(&guarded).next().is_some();
         let chosen = Chosen::of(settings.method, policy.version(), for_probes)?;
-        let before = match &at_start {
-            Some(AtStart::Ask(question)) => Some(question),
-            Some(AtStart::AzLogin(_)) | None => None,
-        };
+        let before = at_start.as_ref().and_then(AtStart::question);
         let refusal = before.into_iter().chain(questions(&guarded)).find_map(|q| chosen.method.refusal(q));
         refusal.map_or(Ok(()), Err)?;
         Ok(Self { checks, at_start, guarded, chosen })

@@ -42,6 +42,16 @@ pub enum AtStart {
     AzLogin(Option<Identity>),
 }
 
+impl AtStart {
+    /// What is for a method to ask, if it is.
+    pub(super) fn question(&self) -> Option<&Question> {
+        match self {
+            Self::Ask(question) => Some(question),
+            Self::AzLogin(_) => None,
+        }
+    }
+}
+
 /// What a probe of a container does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InProbe {
@@ -70,6 +80,9 @@ pub enum ProbeKind {
 }
 
 impl ProbeKind {
+    /// Every kind that can be injected, in the order in which they are.
+    pub const ALL: [Self; 2] = [Self::Readiness, Self::Liveness];
+
     /// Its name in messages and in the status.
     pub fn as_str(self) -> &'static str {
         match self {

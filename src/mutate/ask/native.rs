@@ -36,15 +36,13 @@ impl Asker for Native {
     }
 
     fn probe(&self, question: &Question, _: ProbeKind, timeout: Seconds) -> Probe {
-        let mut command = vec![PROBE.to_owned(), "check".to_owned()];
-        command.extend(flags(question));
+        let mut command = check(question);
         command.push(format!("--timeout={}ms", milliseconds_for(timeout)));
         exec(command)
     }
 
     fn wrap(&self, question: &Question, original: Original, place: &Place<'_>) -> Result<Wrapped, Why> {
-        let mut command = vec![PROBE.to_owned(), "check".to_owned()];
-        command.extend(flags(question));
+        let mut command = check(question);
         let asks_own_address = match original {
             Original::Command(words) => {
                 // The rest of the time is the command's, into which the process turns.
@@ -67,6 +65,13 @@ impl Asker for Native {
 
 /// What is left of the time for both, in milliseconds, to tell why it failed.
 const MARGIN: u64 = 100;
+
+/// The command that asks `question` once; its time is still to be added.
+fn check(question: &Question) -> Vec<String> {
+    let mut command = vec![PROBE.to_owned(), "check".to_owned()];
+    command.extend(flags(question));
+    command
+}
 
 fn exec(command: Vec<String>) -> Probe {
     Probe { exec: Some(ExecAction { command: Some(command) }), ..Probe::default() }
